@@ -1,0 +1,183 @@
+"""The words that a supervisor and its workers say to each other.
+
+One message is one SOCK_SEQPACKET packet: a msgpack map with the tag in `type`;
+descriptors travel beside it. Both sides import these classes, so that there is
+one definition. A field may be added with a default; nothing else may change
+without a new PROTOCOL number, since a service's interpreter may hold another
+version of this package than the supervisor's.
+
+Worker's life:  Hello -> Setup -> Ready (or Failed) -> ... -> Drain -> Drained -> Quit
+A connection:   Connections -> Progress(taken) -> Progress(answering) -> Progress(done)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+PROTOCOL = 1
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """A message; the subclass's name is its tag."""
+
+
+# --- worker -> supervisor ---------------------------------------------------
+
+
+class Hello(Message, tag="hello"):
+    """First word of a worker: which protocol it speaks, and which version it is."""
+
+    protocol: int
+    version: str
+    pid: int
+
+
+class Ready(Message, tag="ready"):
+    """The service is imported and initialised; it can be asked `ping`."""
+
+    kitten: str  # "module:Class"
+    version: str = ""  # of the service's own class or module, if it says one
+    app_name: str = ""
+    worker_name: str = ""
+    methods: list[dict[str, Any]] = []  # noqa: RUF012  as api.describe has them
+
+
+class Failed(Message, tag="failed"):
+    """The service cannot start; the process ends after this."""
+
+    step: str  # import, config, init
+    error: str  # "ModuleNotFoundError: No module named 'xapian'"
+    where: str = ""  # "search/app.py:3"
+    permanent: bool = False  # no sense in trying again before something changes
+
+
+class Pong(Message, tag="pong"):
+    """Answer to Ping, from the worker's event loop."""
+
+    number: int
+    lag: float = 0.0  # seconds the loop was late
+    in_flight: int = 0  # requests being answered
+    served: int = 0  # requests answered since start
+
+
+class Progress(Message, tag="progress"):
+    """Where accepted connections have got to, by their ids.
+
+    `taken` is said before the worker's first read of the connection, `answering`
+    when the first byte of the first answer has been sent, `done` when the worker
+    has closed its copy. `returned`: untouched, give it to somebody else.
+    """
+
+    taken: list[int] = []  # noqa: RUF012
+    answering: list[int] = []  # noqa: RUF012
+    done: list[int] = []  # noqa: RUF012
+    returned: list[int] = []  # noqa: RUF012
+
+
+class Status(Message, tag="status"):
+    """One line that says what the service is doing, for people."""
+
+    text: str
+
+
+class Extend(Message, tag="extend"):
+    """Starting takes longer: wait this many seconds from now."""
+
+    seconds: float
+
+
+class Drained(Message, tag="drained"):
+    """After Drain: nothing is in flight any more."""
+
+
+class Ask(Message, tag="ask"):
+    """This service wants a connection to another one. Answered by Answer, with a socket."""
+
+    number: int
+    service: str
+
+
+# --- supervisor -> worker ---------------------------------------------------
+
+
+class Setup(Message, tag="setup"):
+    """Everything a worker must know before it imports the service."""
+
+    service: str
+    instance: int
+    run: int
+    kitten: str  # "module:Class"
+    secret: str
+    config: dict[str, Any] = {}  # noqa: RUF012  as in the definition's [config]
+    python_path: list[str] = []  # noqa: RUF012
+    state_dir: str = ""
+    url_file: bool = False
+    public_methods: list[str] | None = None  # None = all of them may be reached by TCP
+    log_level: str = "info"
+    log_format: str = "text"
+    drain_timeout: float = 20.0  # seconds
+
+
+class Connections(Message, tag="connections"):
+    """Accepted TCP connections, one descriptor each, in the order of `ids`."""
+
+    ids: list[int]
+    listener: str = ""
+
+
+class Caller(Message, tag="caller"):
+    """An authorised local client: one descriptor, and who it is."""
+
+    id: int
+    uid: int
+    pid: int
+    service: str = ""
+    methods: list[str] | None = None  # None = all
+
+
+class Revoke(Message, tag="revoke"):
+    """Close these callers' connections: their right has gone."""
+
+    ids: list[int]
+
+
+class Ping(Message, tag="ping"):
+    """Is the worker's loop alive? Answered by Pong."""
+
+    number: int
+
+
+class LogLevel(Message, tag="log-level"):
+    """Log from this level on."""
+
+    level: str
+
+
+class LogFile(Message, tag="log-file"):
+    """Write to this file from now on (one descriptor)."""
+
+
+class Drain(Message, tag="drain"):
+    """Take nothing new, finish what runs, then say Drained."""
+
+    seconds: float
+
+
+class Quit(Message, tag="quit"):
+    """Run `shutdown()`, and end."""
+
+    seconds: float
+
+
+class Answer(Message, tag="answer"):
+    """Answer to Ask: a socket beside it, or the reason why not."""
+
+    number: int
+    error: str = ""
+    denied: bool = False
+
+
+FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask
+ToWorker = Setup | Connections | Caller | Revoke | Ping | LogLevel | LogFile | Drain | Quit | Answer
