@@ -1,0 +1,1 @@
+"""kettlingard turns a folder of TOML files into processes that stay."""

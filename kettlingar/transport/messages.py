@@ -26,7 +26,7 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True)
 # --- worker -> supervisor ---------------------------------------------------
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """First word of a worker: which protocol it speaks, and which version it is."""
 
     protocol: int
@@ -34,17 +34,17 @@ class Hello(Message, tag="hello"):
     pid: int
 
 
-class Ready(Message, tag="ready"):
+class Ready(Message, frozen=True, tag="ready"):
     """The service is imported and initialised; it can be asked `ping`."""
 
     kitten: str  # "module:Class"
     version: str = ""  # of the service's own class or module, if it says one
     app_name: str = ""
     worker_name: str = ""
-    methods: list[dict[str, Any]] = []  # noqa: RUF012  as api.describe has them
+    methods: list[dict[str, Any]] = []  # as api.describe has them
 
 
-class Failed(Message, tag="failed"):
+class Failed(Message, frozen=True, tag="failed"):
     """The service cannot start; the process ends after this."""
 
     step: str  # import, config, init
@@ -53,7 +53,7 @@ class Failed(Message, tag="failed"):
     permanent: bool = False  # no sense in trying again before something changes
 
 
-class Pong(Message, tag="pong"):
+class Pong(Message, frozen=True, tag="pong"):
     """Answer to Ping, from the worker's event loop."""
 
     number: int
@@ -62,7 +62,7 @@ class Pong(Message, tag="pong"):
     served: int = 0  # requests answered since start
 
 
-class Progress(Message, tag="progress"):
+class Progress(Message, frozen=True, tag="progress"):
     """Where accepted connections have got to, by their ids.
 
     `taken` is said before the worker's first read of the connection, `answering`
@@ -70,29 +70,29 @@ class Progress(Message, tag="progress"):
     has closed its copy. `returned`: untouched, give it to somebody else.
     """
 
-    taken: list[int] = []  # noqa: RUF012
-    answering: list[int] = []  # noqa: RUF012
-    done: list[int] = []  # noqa: RUF012
-    returned: list[int] = []  # noqa: RUF012
+    taken: list[int] = []
+    answering: list[int] = []
+    done: list[int] = []
+    returned: list[int] = []
 
 
-class Status(Message, tag="status"):
+class Status(Message, frozen=True, tag="status"):
     """One line that says what the service is doing, for people."""
 
     text: str
 
 
-class Extend(Message, tag="extend"):
+class Extend(Message, frozen=True, tag="extend"):
     """Starting takes longer: wait this many seconds from now."""
 
     seconds: float
 
 
-class Drained(Message, tag="drained"):
+class Drained(Message, frozen=True, tag="drained"):
     """After Drain: nothing is in flight any more."""
 
 
-class Ask(Message, tag="ask"):
+class Ask(Message, frozen=True, tag="ask"):
     """This service wants a connection to another one. Answered by Answer, with a socket."""
 
     number: int
@@ -102,7 +102,7 @@ class Ask(Message, tag="ask"):
 # --- supervisor -> worker ---------------------------------------------------
 
 
-class Setup(Message, tag="setup"):
+class Setup(Message, frozen=True, tag="setup"):
     """Everything a worker must know before it imports the service."""
 
     service: str
@@ -110,8 +110,8 @@ class Setup(Message, tag="setup"):
     run: int
     kitten: str  # "module:Class"
     secret: str
-    config: dict[str, Any] = {}  # noqa: RUF012  as in the definition's [config]
-    python_path: list[str] = []  # noqa: RUF012
+    config: dict[str, Any] = {}  # as in the definition's [config]
+    python_path: list[str] = []
     state_dir: str = ""
     url_file: bool = False
     public_methods: list[str] | None = None  # None = all of them may be reached by TCP
@@ -120,14 +120,14 @@ class Setup(Message, tag="setup"):
     drain_timeout: float = 20.0  # seconds
 
 
-class Connections(Message, tag="connections"):
+class Connections(Message, frozen=True, tag="connections"):
     """Accepted TCP connections, one descriptor each, in the order of `ids`."""
 
     ids: list[int]
     listener: str = ""
 
 
-class Caller(Message, tag="caller"):
+class Caller(Message, frozen=True, tag="caller"):
     """An authorised local client: one descriptor, and who it is."""
 
     id: int
@@ -137,41 +137,41 @@ class Caller(Message, tag="caller"):
     methods: list[str] | None = None  # None = all
 
 
-class Revoke(Message, tag="revoke"):
+class Revoke(Message, frozen=True, tag="revoke"):
     """Close these callers' connections: their right has gone."""
 
     ids: list[int]
 
 
-class Ping(Message, tag="ping"):
+class Ping(Message, frozen=True, tag="ping"):
     """Is the worker's loop alive? Answered by Pong."""
 
     number: int
 
 
-class LogLevel(Message, tag="log-level"):
+class LogLevel(Message, frozen=True, tag="log-level"):
     """Log from this level on."""
 
     level: str
 
 
-class LogFile(Message, tag="log-file"):
+class LogFile(Message, frozen=True, tag="log-file"):
     """Write to this file from now on (one descriptor)."""
 
 
-class Drain(Message, tag="drain"):
+class Drain(Message, frozen=True, tag="drain"):
     """Take nothing new, finish what runs, then say Drained."""
 
     seconds: float
 
 
-class Quit(Message, tag="quit"):
+class Quit(Message, frozen=True, tag="quit"):
     """Run `shutdown()`, and end."""
 
     seconds: float
 
 
-class Answer(Message, tag="answer"):
+class Answer(Message, frozen=True, tag="answer"):
     """Answer to Ask: a socket beside it, or the reason why not."""
 
     number: int
