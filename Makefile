@@ -1,0 +1,48 @@
+# make up     the services of services.d/, supervised, in the foreground (Ctrl-C stops them)
+# make test   everything that must hold: lint, types, import rules, tests
+# make bench  the benchmarks, with ratios
+# make clean  removes what these made
+#
+# Needs python3 (3.11 or later), make and pip.  Another interpreter: make up PYTHON=python3.12
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+PYTEST_FLAGS ?= --quiet -n 4 --dist worksteal
+
+.PHONY: up test lint bench clean
+.DELETE_ON_ERROR:
+
+up: .venv/all.stamp
+	@exec $(BIN)/kettlingard up --home .kettlingard --services services.d
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .kettlingard .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+		.coverage build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each set of extras; a changed pyproject.toml installs anew.
+.venv/%.stamp: pyproject.toml | $(BIN)/python
+	@echo "installing into .venv (extras: $*)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[$*]'
+	@touch $@
+
+# Some distributions split pip out of venv: the pip beside $(PYTHON) then fills the venv.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "cannot make .venv: no Python 3.11 or later found; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+		$(PYTHON) -m venv --without-pip --clear .venv && \
+		$(PYTHON) -m pip --python $(BIN)/python install $(PIP_FLAGS) pip; }
