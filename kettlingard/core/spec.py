@@ -1,0 +1,283 @@
+"""What a definition may say. One field here is the one place of its key.
+
+Type, default, change class, sentence for the reference, and whether this
+version can do it: parsing, plan, documentation and `show` all read it here.
+A key that is known but `refused` is an error with that reason, never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from .values import (
+    ADDRESS,
+    ANYTHING,
+    BOOL,
+    DURATION,
+    EXIT_STATUS,
+    KITTEN,
+    LIMIT,
+    OCTAL,
+    PATH,
+    PUBLIC,
+    RULE,
+    RULES,
+    SERVICE,
+    SIGNAL,
+    SIZE,
+    TEXT,
+    VARIABLE,
+    WHOLE,
+    Kind,
+    at_least,
+    between,
+    choice,
+    list_of,
+)
+
+NOT_YET = "not supported by this version yet"
+
+
+class Change(Enum):
+    """What has to happen when a key's value changes."""
+
+    LIVE = "live"  # applied to what runs
+    NEXT = "next start"
+    ROLL = "restart"  # rolling
+    REBIND = "rebind"  # the listener is opened again
+
+
+L, N, R, S = Change.LIVE, Change.NEXT, Change.ROLL, Change.REBIND
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is known about one key, apart from its name and default."""
+
+    kind: Kind
+    change: Change
+    doc: str
+    refused: str = ""  # why this version does not take it
+    required: bool = False
+
+
+def _key(kind: Kind, default: object, change: Change, doc: str, *, required: bool = False) -> Any:
+    return field(default=default, metadata={"key": Key(kind, change, doc, "", required)})
+
+
+def _later(kind: Kind, change: Change, doc: str, why: str = NOT_YET) -> Any:
+    """A key that is known and refused."""
+    return field(default=None, metadata={"key": Key(kind, change, doc, why)})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKeys:
+    """[service]: the process and its life."""
+
+    kitten: str = _key(KITTEN, "", R, "module:Class of the service", required=True)
+    type: str = _key(choice("kitten", later=("notify", "simple")), "kitten", R, "kind of program")
+    exec: object = _later(list_of(TEXT), R, "command of a program that is no kitten")
+    python: str = _key(PATH, "", R, "interpreter; the daemon's own where nothing is said")
+    python_path: tuple[str, ...] = _key(list_of(PATH), (), R, "folders put first on sys.path")
+    description: str = _key(TEXT, "", L, "one line for people")
+    documentation: str = _key(TEXT, "", L, "where to read more")
+    enabled: bool = _key(BOOL, True, L, "started with the daemon")
+    essential: object = _later(BOOL, L, "the daemon ends when it ends in failed")
+    working_directory: str = _key(PATH, "", R, "default: the service's state folder")
+    user: object = _later(TEXT, R, "who it runs as")
+    group: object = _later(TEXT, R, "its group")
+    supplementary_groups: object = _later(list_of(TEXT), R, "its other groups")
+    umask: int = _key(OCTAL, 0o027, R, "mode bits that its files do not get")
+    nice: int = _key(between(-20, 19), 0, R, "priority; higher yields to others")
+    oom_score_adjust: object = _later(WHOLE, R, "how soon the kernel picks it when memory ends")
+    environment_file: tuple[str, ...] = _key(
+        list_of(PATH), (), R, 'files of NAME=value, read at each start; "-" before one: optional'
+    )
+    pass_environment: tuple[str, ...] = _key(
+        list_of(VARIABLE), (), R, "variables handed on from the daemon's environment"
+    )
+    listen: tuple[str, ...] = _key(list_of(ADDRESS), (), S, "short form of [[listen]]")
+    timeout_start: float = _key(DURATION, 30.0, N, "until it must be ready")
+    exec_start_pre: object = _later(list_of(list_of(TEXT)), N, "run once before a generation")
+    restart: str = _key(
+        choice("always", "on-failure", "no"), "always", L, "after an end that nobody asked for"
+    )
+    restart_delay: float = _key(DURATION, 0.25, L, "before the second restart; then it doubles")
+    restart_max_delay: float = _key(DURATION, 30.0, L, "the doubling ends here")
+    stable_after: float = _key(DURATION, 30.0, L, "ready this long: earlier ends are forgotten")
+    start_limit_burst: int = _key(at_least(1), 8, L, "more ends than this: failed")
+    start_limit_interval: float = _key(DURATION, 120.0, L, "ends inside this time count")
+    retry_after: float = _key(DURATION, 300.0, L, "one try from failed after this; 0 = never")
+    success_exit_status: tuple[int, ...] = _key(list_of(EXIT_STATUS), (0,), L, "a good end")
+    restart_prevent_exit_status: tuple[int, ...] = _key(
+        list_of(EXIT_STATUS), (78,), L, "no sense in trying again"
+    )
+    timeout_stop: float = _key(DURATION, 30.0, L, "drain and end together, then KILL")
+    drain_timeout: float = _key(DURATION, 20.0, L, "for what is in flight; 0 = cut")
+    kill_signal: int = _key(SIGNAL, 15, N, "sent two seconds before KILL")
+    kill_mode: object = _later(choice("group", "process"), L, "whom KILL reaches")
+    watchdog: float = _key(DURATION, 10.0, L, "between two questions to its loop; 0 = off")
+    watchdog_timeout: float = _key(DURATION, 5.0, L, "for the answer")
+    watchdog_failures: int = _key(at_least(1), 3, L, "so many missed in a row: unresponsive")
+    watchdog_action: str = _key(choice("restart", "report"), "restart", L, "what follows")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolKeys:
+    """[pool]: how many, and how they come."""
+
+    instances: int = _key(at_least(0), 1, L, "places to keep filled")
+    zygote: object = _later(BOOL, N, "fork from a warm process")
+    preload: object = _later(list_of(TEXT), N, "modules imported once in the zygote")
+    start_parallelism: int = _key(at_least(1), 2, L, "starts at the same time")
+    min_instances: object = _later(WHOLE, L, "fewest places")
+    max_instances: object = _later(WHOLE, L, "most places")
+    idle_timeout: object = _later(DURATION, L, "down to min_instances after this")
+    recycle_age: object = _later(DURATION, L, "renew a run of this age")
+    recycle_requests: object = _later(WHOLE, L, "renew a run after so many requests")
+    recycle_memory: object = _later(SIZE, L, "renew a run of this size")
+    recycle_jitter: object = _later(ANYTHING, L, "spread of these")
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyKeys:
+    """[dependencies]: after means ready; requires implies after."""
+
+    after: tuple[str, ...] = _key(list_of(SERVICE), (), N, "wait until these are ready")
+    requires: tuple[str, ...] = _key(list_of(SERVICE), (), N, "and pull them in")
+    wants: tuple[str, ...] = _key(list_of(SERVICE), (), N, "pull in, but go on without")
+    binds_to: object = _later(list_of(SERVICE), N, "stop with these")
+    part_of: object = _later(list_of(SERVICE), N, "restart with these")
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateKeys:
+    """[update]: how a new generation replaces the old one."""
+
+    order: str = _key(
+        choice("start-first", "stop-first"), "start-first", L, "stop-first for exclusive locks"
+    )
+    parallelism: int = _key(at_least(1), 1, L, "places at the same time")
+    monitor: float = _key(DURATION, 1.0, L, "ready this long before the old one goes")
+    failure_action: str = _key(
+        choice("pause", later=("rollback", "continue")), "pause", L, "when a new run fails"
+    )
+    api_break: object = _later(choice("refuse", "warn", "allow"), L, "when methods vanish")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSpec:
+    """[[listen]]: a socket that the supervisor owns from start to end."""
+
+    name: str = _key(TEXT, "", S, "its name", required=True)
+    stream: str = _key(ADDRESS, "", S, "host:port, [::]:port or /path.sock", required=True)
+    backlog: int = _key(at_least(1), 1024, S, "connections that the kernel keeps waiting")
+    socket_mode: int = _key(OCTAL, 0o660, S, "mode of a /path.sock")
+    socket_user: object = _later(TEXT, S, "owner of a /path.sock")
+    socket_group: object = _later(TEXT, S, "group of a /path.sock")
+    freebind: object = _later(BOOL, S, "bind an address that is not there yet")
+    ipv6_only: object = _later(BOOL, S, "no IPv4 on [::]")
+    dispatch: str = _key(choice("pass", later=("share",)), "pass", R, "who accepts")
+    balance: str = _key(choice("least", "round-robin"), "least", L, "which worker")
+    hold_timeout: float = _key(DURATION, 10.0, L, "wait so long for a ready worker")
+    max_held: int = _key(at_least(0), 512, L, "and so many of them")
+    proxy_protocol: object = _later(BOOL, R, "behind a proxy that says who calls")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKeys:
+    """[access]: who else may; the owner of the daemon and root always may."""
+
+    status: tuple[str, ...] = _key(list_of(RULE), (), L, "may look")
+    call: tuple[str, ...] = _key(list_of(RULE), (), L, "may call methods")
+    control: tuple[str, ...] = _key(list_of(RULE), (), L, "may start and stop")
+    methods: Mapping[str, tuple[str, ...]] = _key(
+        RULES, MappingProxyType({}), L, "who may call single methods"
+    )
+    url_file: bool | None = _key(
+        BOOL, None, R, "write .url and .sock; default: with --user and --home, without [access]"
+    )
+    public_methods: tuple[str, ...] | None = _key(PUBLIC, None, L, "public_* reached by TCP")
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKeys:
+    """[resources]: None = as the daemon has it; -1 = no limit."""
+
+    limit_nofile: int | None = _key(LIMIT, None, R, "open files")
+    limit_core: int | None = _key(LIMIT, None, R, "size of a core file")
+    limit_nproc: int | None = _key(LIMIT, None, R, "processes of its user")
+    memory_high: object = _later(SIZE, L, "slowed down above this")
+    memory_max: object = _later(SIZE, L, "killed above this")
+    cpu_quota: object = _later(TEXT, L, "share of a processor")
+    tasks_max: object = _later(WHOLE, L, "processes and threads")
+    no_new_privileges: bool = _key(BOOL, True, R, "no setuid programs below it")
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeys:
+    """[log]"""
+
+    target: str = _key(choice("file", later=("journal", "inherit")), "file", R, "where to")
+    format: str = _key(choice("text", "json"), "text", R, "json = one object a line")
+    max_size: object = _later(SIZE, L, "rotate at this size")
+    max_age: object = _later(DURATION, L, "remove after this")
+    keep: object = _later(WHOLE, L, "old files")
+    compress: object = _later(BOOL, L, "old files are compressed")
+    level: str = _key(
+        choice("debug", "info", "warning", "error", "critical"), "info", L, "least level"
+    )
+    rate_limit: object = _later(TEXT, L, "lines in a time")
+
+
+# table -> its class; [config] and [environment] are free, see parse
+TABLES: dict[str, type[Any]] = {
+    "service": ServiceKeys,
+    "pool": PoolKeys,
+    "dependencies": DependencyKeys,
+    "update": UpdateKeys,
+    "access": AccessKeys,
+    "resources": ResourceKeys,
+    "log": LogKeys,
+}
+FREE_TABLES = ("config", "environment")
+REFUSED_TABLES = {
+    "credentials": NOT_YET,
+    "route": NOT_YET,
+    "name": "the file's name is the service's name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One service as its definition says; paths are absolute, durations seconds."""
+
+    name: str
+    file: str = ""  # the definition
+    service: ServiceKeys = ServiceKeys()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pool: PoolKeys = PoolKeys()
+    dependencies: DependencyKeys = DependencyKeys()
+    update: UpdateKeys = UpdateKeys()
+    listen: tuple[ListenerSpec, ...] = ()
+    access: AccessKeys = AccessKeys()
+    resources: ResourceKeys = ResourceKeys()
+    log: LogKeys = LogKeys()
+    given: frozenset[str] = field(default=frozenset(), compare=False)  # tables in the file
+
+
+def keys_of(table: type[Any]) -> dict[str, Key]:
+    """Name -> Key of a table's class."""
+    return {f.name: key_of(f) for f in fields(table)}
+
+
+def key_of(of: Field[Any]) -> Key:
+    """The Key of one field."""
+    key = of.metadata["key"]
+    assert isinstance(key, Key)
+    return key

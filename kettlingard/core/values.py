@@ -1,0 +1,246 @@
+"""Kinds of value in a definition: each reads what TOML gave, or says why it cannot.
+
+A `Kind` is a name for people and a function; ValueError carries the sentence
+that follows the key in a problem.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Reader = Callable[[object], Any]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
+_RULE = re.compile(r"any|(?:uid|gid):[^\s:]+|service:[a-z][a-z0-9_-]{0,47}")
+_KITTEN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+# Numbers of Linux; the pure half cannot ask the signal module.
+SIGNALS = {
+    "SIGHUP": 1, "SIGINT": 2, "SIGQUIT": 3, "SIGABRT": 6, "SIGKILL": 9, "SIGUSR1": 10,
+    "SIGSEGV": 11, "SIGUSR2": 12, "SIGPIPE": 13, "SIGALRM": 14, "SIGTERM": 15,
+}  # fmt: skip
+SIGNAL_NAMES = {number: name for name, number in SIGNALS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a key takes. `is_path`: its texts count from the definition's own folder."""
+
+    name: str
+    read: Reader
+    is_path: bool = False
+
+
+def show(value: object) -> str:
+    """`value` as the author of a TOML file would write it, cut where it gets long."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def wrong(value: object, expected: str) -> ValueError:
+    """The usual sentence: `"x" is not an integer`."""
+    return ValueError(f"{show(value)} is not {expected}")
+
+
+def is_service_name(text: str) -> bool:
+    """True for what may name a service: `^[a-z][a-z0-9_-]{0,47}$`."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise wrong(value, "a text in quotes")
+    if "\0" in value:
+        raise ValueError("a NUL character cannot be used here")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(value, "true or false")
+    return value
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong(value, "a whole number")
+    return value
+
+
+def _duration(value: object) -> float:
+    seconds = _seconds(value)
+    if not 0 <= seconds < math.inf:
+        raise wrong(value, "a duration of zero or more")
+    return seconds
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = value.strip() if isinstance(value, str) else ""
+    parts = _DURATION.findall(text)
+    if not parts or _DURATION.sub("", text).strip():
+        raise wrong(value, 'a duration (seconds, or a text such as "250ms", "30s", "1m30s", "12h")')
+    return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise wrong(value, 'a size in bytes (a number, or a text such as "256M")')
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def _limit(value: object) -> int:
+    """A resource limit; "infinity" is -1, as RLIM_INFINITY is."""
+    if value == "infinity":
+        return -1
+    return at_least(0).read(value)  # type: ignore[no-any-return]
+
+
+def _octal(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(r"0?[0-7]{3}", value):
+        return int(value, 8)
+    raise wrong(value, 'an octal text such as "0027"')
+
+
+def _signal(value: object) -> int:
+    number = SIGNALS.get(value) if isinstance(value, str) else None
+    if number is None:
+        raise wrong(value, "a signal: " + ", ".join(SIGNALS))
+    return number
+
+
+def _exit_status(value: object) -> int:
+    """An exit code, or minus the number of a signal."""
+    if isinstance(value, str):
+        return -_signal(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
+        raise wrong(value, "an exit status of 0 to 255 or a signal's name")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], expected: str) -> Reader:
+    def read(value: object) -> str:
+        if pattern.fullmatch(_text(value)) is None:
+            raise wrong(value, expected)
+        return str(value)
+
+    return read
+
+
+def _address(value: object) -> str:
+    """host:port, [v6]:port or /path.sock, as it is."""
+    text = _text(value)
+    if text.startswith("/"):
+        return text
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or (":" in host and not bracketed):
+        raise wrong(value, '"host:port", "[::]:port" or "/path.sock"')
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{show(value)}: {show(port)} is not a port of 0 to 65535")
+    return text
+
+
+def _public_methods(value: object) -> tuple[str, ...] | None:
+    """None = all of them."""
+    if value == "all":
+        return None
+    if value == "none":
+        return ()
+    try:
+        return tuple(list_of(TEXT).read(value))
+    except ValueError as e:
+        raise wrong(value, '"all", "none" or a list of names') from e
+
+
+def _mapping_of(kind: Kind) -> Reader:
+    def read(value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise wrong(value, "a table")
+        return {name: kind.read(item) for name, item in value.items()}
+
+    return read
+
+
+def at_least(least: int) -> Kind:
+    """A whole number from `least` on."""
+
+    def read(value: object) -> int:
+        number = _whole(value)
+        if number < least:
+            raise ValueError(f"{number} is less than {least}")
+        return number
+
+    return Kind(f"integer >= {least}", read)
+
+
+def between(least: int, most: int) -> Kind:
+    """A whole number, both ends included."""
+
+    def read(value: object) -> int:
+        number = _whole(value)
+        if not least <= number <= most:
+            raise ValueError(f"{number} is not in {least}..{most}")
+        return number
+
+    return Kind(f"integer {least}..{most}", read)
+
+
+def choice(*words: str, later: tuple[str, ...] = ()) -> Kind:
+    """One of `words`; those of `later` are known, but refused by this version."""
+
+    def read(value: object) -> str:
+        if value in later:
+            raise ValueError(f"{show(value)} is not supported by this version yet")
+        if value not in words:
+            raise wrong(value, "one of " + ", ".join(words))
+        return str(value)
+
+    return Kind(" or ".join((*words, *later)), read)
+
+
+def list_of(kind: Kind) -> Kind:
+    """A list; the problem of an item says which one."""
+
+    def read(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise wrong(value, f"a list (of {kind.name})")
+        return tuple(kind.read(item) for item in value)
+
+    return Kind(f"list of {kind.name}", read, is_path=kind.is_path)
+
+
+TEXT = Kind("text", _text)
+BOOL = Kind("true or false", _boolean)
+WHOLE = Kind("integer", _whole)
+DURATION = Kind("duration", _duration)
+SIZE = Kind("size", _size)
+LIMIT = Kind('integer or "infinity"', _limit)
+OCTAL = Kind("octal text", _octal)
+SIGNAL = Kind("signal", _signal)
+PATH = Kind("path", _text, is_path=True)
+EXIT_STATUS = Kind("exit status or signal", _exit_status)
+ADDRESS = Kind('"host:port" or "/path.sock"', _address)
+VARIABLE = Kind("name of a variable", _matching(_VARIABLE, "the name of a variable"))
+SERVICE = Kind("name of a service", _matching(_NAME, "the name of a service"))
+RULE = Kind("rule", _matching(_RULE, 'a rule: "uid:NAME", "gid:NAME", "service:NAME" or "any"'))
+KITTEN = Kind('"module:Class"', _matching(_KITTEN, 'of the form "module:Class"'))
+PUBLIC = Kind('"all", "none" or list of names', _public_methods)
+TEXTS = Kind("table of texts", _mapping_of(TEXT))
+RULES = Kind("table of lists of rules", _mapping_of(list_of(RULE)))
+ANYTHING = Kind("any value", lambda value: value)
