@@ -37,7 +37,7 @@ class ListenError(Exception):
         return f"listen:{errnos.errorcode.get(self.errno, self.errno)}"
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunningError(Exception):
     """Another supervisor holds the lock; `pid` is its process, 0 where that is unknown."""
 
     def __init__(self, message: str, pid: int = 0) -> None:

@@ -1,0 +1,116 @@
+"""Ends of processes become calls.
+
+A pidfd tells when its process has ended, whether we forked it or not. While
+`on_end` runs, a child of ours is still a zombie: its pid and its session's
+number cannot belong to anybody else yet, so what it left behind can be found
+and killed safely. Only then is it reaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_REMEMBERED = 256  # ends of strangers, in case somebody asks to watch one a moment later
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a process ended. Both None: unknown, since it was not a child of ours."""
+
+    code: int | None = None
+    signal: int | None = None
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"signal {self.signal}"
+        return "unknown" if self.code is None else f"exit {self.code}"
+
+
+OnEnd = Callable[[End], None]
+OnStranger = Callable[[int, End], None]
+UNKNOWN = End()
+
+
+class Reaper:
+    """Watches processes. The pidfds stay their owners', and open until `on_end` was called."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watched: dict[int, tuple[int, OnEnd]] = {}  # pid -> pidfd, on_end
+        self._strangers: deque[tuple[int, End]] = deque(maxlen=_REMEMBERED)
+
+    def watch(self, pid: int, pidfd: int, on_end: OnEnd) -> None:
+        """Call `on_end` from the loop, once, after the process has ended."""
+        self._watched[pid] = (pidfd, on_end)
+        self._loop.add_reader(pidfd, self._ended, pid)
+
+    def forget(self, pid: int) -> None:
+        """Watch it no longer; if it is a child, a sweep will reap it."""
+        found = self._watched.pop(pid, None)
+        if found:
+            self._loop.remove_reader(found[0])
+
+    def close(self) -> None:
+        """Forget all."""
+        for pid in list(self._watched):
+            self.forget(pid)
+
+    def sweep(self, on_stranger: OnStranger | None = None) -> None:
+        """Reap whatever has ended: at SIGCHLD, for orphans that became our children.
+
+        Only the one owner of all this process's children may call it.
+        """
+        while True:
+            try:
+                seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if seen is None:
+                return
+            if seen.si_pid in self._watched:
+                self._ended(seen.si_pid)
+                continue
+            end = _end(seen)
+            self._strangers.append((seen.si_pid, end))
+            if on_stranger:
+                on_stranger(seen.si_pid, end)
+            _release(os.P_PID, seen.si_pid)
+
+    def _ended(self, pid: int) -> None:
+        found = self._watched.pop(pid, None)
+        if found is None:
+            return
+        pidfd, on_end = found
+        self._loop.remove_reader(pidfd)
+        try:
+            seen = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            on_end(self._swept(pid))
+            return
+        try:
+            on_end(_end(seen) if seen else UNKNOWN)
+        finally:
+            # By number, for `on_end` may have closed the pidfd: a zombie of ours keeps its pid.
+            if seen:
+                _release(os.P_PID, pid)
+
+    def _swept(self, pid: int) -> End:
+        """Its end, if a sweep came between its start and `watch`."""
+        return next((end for other, end in self._strangers if other == pid), UNKNOWN)
+
+
+def _end(seen: os.waitid_result) -> End:
+    if seen.si_code == os.CLD_EXITED:
+        return End(code=seen.si_status)
+    return End(signal=seen.si_status)
+
+
+def _release(kind: int, number: int) -> None:
+    try:
+        os.waitid(kind, number, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return

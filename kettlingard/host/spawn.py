@@ -1,0 +1,278 @@
+"""A request becomes a process: fork, prepare, exec; and how far that came.
+
+    parent                         child
+    block signals, fork  ────────▶ defaults for signals, session, limits, ids, ...
+    watch the report pipe          exec: the pipe closes by itself = started
+      closed: started              or: "step errno" into the pipe, _exit
+      text:   SpawnError(step)
+
+Only for a single-threaded process: between fork and exec the child runs Python,
+which may not happen while another thread holds a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import gc
+import os
+import resource
+import select
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from kettlingard.errors import SpawnError
+
+from . import prctl
+
+PATIENCE = 5.0  # seconds until exec; a folder on a dead file server may hang a child for ever
+_CANNOT_CATCH = {signal.SIGKILL, signal.SIGSTOP}
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Whose rights the process gets; needs root."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnRequest:
+    """What to start. The descriptors stay the caller's; the child gets copies.
+
+    `argv[0]` without a slash is looked up in the PATH of `env`. `fds` are pairs
+    (ours, the child's number); the child has these, 0 = /dev/null, and
+    1 = 2 = `stdout_fd` (None: /dev/null), and nothing else.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    fds: Sequence[tuple[int, int]] = ()
+    stdout_fd: int | None = None
+    umask: int = 0o022
+    nice: int = 0
+    oom_score_adjust: int = 0
+    rlimits: Sequence[tuple[int, int, int]] = ()  # resource.RLIMIT_..., soft, hard
+    no_new_privileges: bool = True
+    ids: Ids | None = None  # None: ours
+
+
+class Child:
+    """A process, held by its pidfd: signals reach it or nobody, never a recycled pid."""
+
+    __slots__ = ("pid", "pidfd")
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self.pidfd = pidfd  # ours to close; -1 once closed
+
+    def send(self, number: int) -> bool:
+        """Send a signal. False if the process has ended already (or the child was closed)."""
+        if self.pidfd < 0:
+            return False
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of it; it goes on living."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+class Spawning:
+    """A child between fork and exec. Owns the report pipe, and the child until it has started."""
+
+    def __init__(self, child: Child, report: int) -> None:
+        self.child = child
+        self._report = report
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def result(self, timeout: float = PATIENCE) -> Child:
+        """Wait until exec, `timeout` seconds at most.
+
+        Raises SpawnError; the child is gone then.
+        """
+        waiting = select.poll()
+        waiting.register(self._report, select.POLLIN)
+        if not waiting.poll(timeout * 1000):
+            return self._give_up("start", errno.ETIMEDOUT)
+        text = os.read(self._report, 4096).decode(errors="replace")
+        if text:
+            step, number, subject = text.split("\n", 2)
+            return self._give_up(step, int(number), subject)
+        os.close(self._report)
+        return self.child
+
+    def when_known(
+        self, loop: asyncio.AbstractEventLoop, tell: Callable[[Child | SpawnError], None]
+    ) -> None:
+        """Call `tell` from `loop` with the started child, or with what kept it from starting."""
+
+        def known() -> None:
+            loop.remove_reader(self._report)
+            timer.cancel()
+            outcome: Child | SpawnError
+            try:
+                outcome = self.result(timeout=0)
+            except SpawnError as why:
+                outcome = why
+            tell(outcome)
+
+        loop.add_reader(self._report, known)
+        timer = loop.call_later(PATIENCE, known)
+
+    def _give_up(self, step: str, number: int, subject: str = "") -> Child:
+        os.close(self._report)
+        self.child.send(signal.SIGKILL)
+        if number != errno.ETIMEDOUT:  # one that hangs in the kernel is left to the reaper
+            _collect(self.child.pidfd)
+        self.child.close()
+        raise SpawnError(step, number, subject)
+
+
+def spawn(request: SpawnRequest) -> Child:
+    """Start a process, and wait (some milliseconds) until it runs its program.
+
+    Raises SpawnError.
+    """
+    return begin(request).result()
+
+
+def begin(request: SpawnRequest) -> Spawning:
+    """Fork; the outcome comes later. Raises SpawnError if there cannot be a new process."""
+    report, told = os.pipe2(os.O_CLOEXEC)
+    # A signal between fork and exec would run our handlers in the child, and
+    # write into the event loop's own wake-up socket.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _child(request, told)
+        return Spawning(Child(pid, os.pidfd_open(pid)), report)
+    except OSError as why:
+        os.close(report)
+        raise SpawnError("fork", why.errno or 0) from why
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(told)
+
+
+def _collect(pidfd: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # the reaper's sweep was faster
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+
+
+# --- the child's side: never returns ----------------------------------------
+
+
+def _child(request: SpawnRequest, told: int) -> NoReturn:
+    step, subject = "fork", ""
+    try:
+        gc.disable()  # no finalizer of the supervisor's may run here
+        told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, _floor(request))
+        for name, prepare in _STEPS:
+            step = name
+            prepare(request, told)
+    except OSError as why:
+        subject = str(why.filename or (request.argv[0] if step == "exec" else ""))
+        _tell(told, step, why.errno or 0, subject)
+    except BaseException as why:  # noqa: BLE001 - whatever it is, this copy of us must end here
+        _tell(told, step, errno.EINVAL, f"{type(why).__name__}: {why}")
+    finally:
+        os._exit(127)
+
+
+def _tell(told: int, step: str, number: int, subject: str) -> None:
+    os.write(told, f"{step}\n{number}\n{subject}".encode(errors="replace")[:4096])
+
+
+def _floor(request: SpawnRequest) -> int:
+    """The lowest number above all that the child is to have."""
+    return max([2, *(number for _, number in request.fds)]) + 1
+
+
+def _signals(_request: SpawnRequest, _told: int) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - _CANNOT_CATCH:
+        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored, as SIGPIPE is by Python
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _session(_request: SpawnRequest, _told: int) -> None:
+    os.setsid()
+
+
+def _limits(request: SpawnRequest, _told: int) -> None:
+    for which, soft, hard in request.rlimits:
+        resource.setrlimit(which, (soft, hard))
+
+
+def _priority(request: SpawnRequest, _told: int) -> None:
+    if request.nice:
+        os.nice(request.nice)
+    if request.oom_score_adjust:
+        Path("/proc/self/oom_score_adj").write_text(str(request.oom_score_adjust))
+
+
+def _ids(request: SpawnRequest, _told: int) -> None:
+    if request.ids:
+        os.setgroups(request.ids.groups)
+        os.setresgid(request.ids.gid, request.ids.gid, request.ids.gid)
+        os.setresuid(request.ids.uid, request.ids.uid, request.ids.uid)
+
+
+def _directory(request: SpawnRequest, _told: int) -> None:
+    os.umask(request.umask)
+    os.chdir(request.cwd)  # with the service's rights: it must be able to go there itself
+
+
+def _privileges(request: SpawnRequest, _told: int) -> None:
+    if request.no_new_privileges:
+        prctl.no_new_privileges()
+
+
+def _descriptors(request: SpawnRequest, told: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    output = null if request.stdout_fd is None else request.stdout_fd
+    wanted = [(null, 0), (output, 1), (output, 2), *request.fds]
+    # First out of the way of all numbers that are to be given, then into place.
+    moved = [(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, told + 1), number) for fd, number in wanted]
+    for fd, number in moved:
+        os.dup2(fd, number, inheritable=True)
+    keep = {told, *(number for _, number in wanted)}
+    for fd in {int(name) for name in os.listdir("/proc/self/fd")} - keep:
+        with contextlib.suppress(OSError):  # the listing's own
+            os.close(fd)
+
+
+def _exec(request: SpawnRequest, _told: int) -> None:
+    os.execvpe(request.argv[0], list(request.argv), request.env)  # noqa: S606 - our purpose
+
+
+# Descriptors come before a limit that may be lower than the supervisor's numbers;
+# limits and priority before the ids, which may take away the right to set them;
+# the folder is entered with the service's own rights.
+_STEPS: tuple[tuple[str, Callable[[SpawnRequest, int], None]], ...] = (
+    ("signals", _signals),
+    ("session", _session),
+    ("descriptors", _descriptors),
+    ("limits", _limits),
+    ("priority", _priority),
+    ("ids", _ids),
+    ("directory", _directory),
+    ("privileges", _privileges),
+    ("exec", _exec),
+)
