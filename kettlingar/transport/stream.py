@@ -1,0 +1,397 @@
+"""A stream socket on an event loop: the hot path of every request.
+
+Nothing but add_reader/add_writer and the socket's own calls: no transport, no
+task, no polling, so it is the same on asyncio and uvloop. Three rules hold:
+
+- A callback may do anything to the stream, closing included: after one, the
+  code here looks at the stream's state again or does nothing more.
+- `write` never calls back. A failure to write is told from the loop, after the
+  bytes that had arrived before it (an early answer outlives a reset).
+- After `close`, `abort` and `detach` the receiver hears nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from .fdpass import Bytes, check_message, close_all, recv_fds, rights
+from .sendqueue import MAX_BUFFERS, SendQueue
+
+READ_SIZE = 64 * 1024  # bytes for one read; small ones stay off mmap
+READ_MORE = 256 * 1024  # after a read that was full
+JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffers
+READS_AFTER_BREAK = 64  # reads after a failed write: what had arrived before it
+HIGH_WATER = 256 * 1024  # bytes
+
+
+class Receiver(Protocol):
+    """Whoever a stream reads for."""
+
+    def received(self, data: bytes, fds: list[int]) -> None:
+        """Bytes came, and descriptors at one of them; the receiver owns the descriptors."""
+
+    def ended(self, error: OSError | None) -> None:
+        """None: the peer sends no more, but may still read. An error: the stream broke and is closed."""
+
+
+class _Nobody:
+    """Receives for a stream that its owner has ended: the owner hears nothing more."""
+
+    def received(self, data: bytes, fds: list[int]) -> None:
+        close_all(fds)
+
+    def ended(self, error: OSError | None) -> None:
+        pass
+
+
+NOBODY = _Nobody()
+
+
+class SocketStream:
+    """Owns a connected, non-blocking stream socket and reads it for a receiver.
+
+    `takes_fds` is for unix sockets whose peers may pass descriptors; on all
+    others the kernel drops them.
+    """
+
+    __slots__ = (
+        "_at_eof",
+        "_error",
+        "_fd",
+        "_linger",
+        "_loop",
+        "_paused",
+        "_queue",
+        "_read_size",
+        "_receiver",
+        "_recv",
+        "_send",
+        "_sock",
+        "_takes_fds",
+        "_timer",
+        "_waiters",
+        "_watched",
+        "closing",
+        "high_water",
+        "on_closed",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        receiver: Receiver,
+        *,
+        takes_fds: bool = False,
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._recv = sock.recv
+        self._send = sock.send
+        self._receiver = receiver
+        self._takes_fds = takes_fds
+        self._read_size = READ_SIZE
+        self._watched = False  # the loop says when there is something to read
+        self._paused = False
+        self._at_eof = False
+        self._queue = SendQueue()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._error: OSError | None = None
+        self._linger = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self.high_water = HIGH_WATER  # bytes; `drained` waits until a quarter of it is left
+        self.closing = False
+        self.on_closed: Callable[[], object] | None = None  # once the descriptor is closed
+
+    def start(self, *, read_now: bool = False) -> None:
+        """Begin to read; with `read_now` once at once, since the bytes are often there already."""
+        if read_now:
+            self._read()
+        self._watch()
+
+    # --- reading ---
+
+    def _read(self) -> None:
+        if self._paused:
+            self._unwatch()  # only now: most pauses end before anything arrives
+            return
+        fds: list[int] = []
+        try:
+            if self._takes_fds:
+                data, fds = recv_fds(self._sock, self._read_size)
+            else:
+                data = self._recv(self._read_size)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._broke(error)
+            return
+        if data:
+            self._read_size = READ_MORE if len(data) >= READ_SIZE else READ_SIZE
+            self._receiver.received(data, fds)
+        else:
+            self._at_eof = True
+            self._unwatch()
+            self._receiver.ended(None)
+
+    def pause(self) -> None:
+        """Read nothing until `resume`; costs nothing if nothing comes meanwhile."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        self._watch()
+
+    def _watch(self) -> None:
+        if not (self._watched or self.closing or self._at_eof):
+            self._watched = True
+            self._loop.add_reader(self._fd, self._read)
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._fd)
+
+    # --- writing ---
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes wait to be sent."""
+        return self._queue.size
+
+    def write(self, data: Bytes, fds: Sequence[int] = ()) -> None:
+        """Send at once what the socket takes, and the rest when it can.
+
+        `fds` travel with the first byte; the stream owns them from here on and
+        closes them once sent. On a stream that is closing or broken nothing
+        happens but that they are closed; `drained` says so.
+        """
+        if fds or self._queue or self._error or self.closing:
+            self._write_queued(data, fds)
+            return
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._write_broke(error)
+            return
+        if sent != len(data):
+            self._queue.add(data, skip=sent)
+            self._loop.add_writer(self._fd, self._writable)
+
+    def writelines(self, buffers: Sequence[Bytes]) -> None:
+        """Send many pieces as one."""
+        total = sum(map(len, buffers))
+        if total < JOIN_BELOW or len(buffers) > MAX_BUFFERS:
+            self.write(b"".join(buffers))
+            return
+        if self._queue or self._error or self.closing:
+            for data in buffers:
+                self._write_queued(data, ())
+            return
+        for data in buffers:
+            self._queue.add(data)
+        self._begin_flush()
+
+    def _write_queued(self, data: Bytes, fds: Sequence[int]) -> None:
+        """With descriptors, or behind others, or too late."""
+        if self._error or self.closing:
+            close_all(fds)
+            self._error = self._error or ConnectionAbortedError("the stream was closed before this")
+            return
+        try:
+            check_message(data, fds)
+        except ValueError:
+            close_all(fds)
+            raise
+        idle = not self._queue
+        self._queue.add(data, fds)
+        if idle:
+            self._begin_flush()
+
+    def _begin_flush(self) -> None:
+        self._flush()
+        if self._queue:
+            self._loop.add_writer(self._fd, self._writable)
+
+    def _writable(self) -> None:
+        self._flush()
+        if self._queue or self._fd < 0:
+            return
+        self._loop.remove_writer(self._fd)
+        if self.closing:
+            self._shut()
+
+    def _flush(self) -> None:
+        """Send what waits until the socket is full."""
+        while self._queue:
+            buffers, fds = self._queue.head()
+            try:
+                sent = self._sock.sendmsg(buffers, rights(fds))
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._write_broke(error)
+                return
+            self._queue.sent(sent)
+        if self._waiters and self.buffered <= self.high_water // 4:
+            self._wake()
+
+    async def drained(self) -> None:
+        """Return when at most a quarter of `high_water` is waiting to be sent.
+
+        ConnectionError if what was written cannot arrive any more.
+        """
+        if self._error is None and self.buffered > self.high_water // 4:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if self._error is not None:
+            raise ConnectionError(f"cannot send: {self._error}") from self._error
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # --- the end ---
+
+    def close(self, linger: float = 0.0, *, flush: float = 30.0) -> None:
+        """Send what waits (for at most `flush` seconds), then end the stream in order.
+
+        With `linger` seconds, whatever the peer still sends is read and thrown
+        away until it ends too: closing with unread bytes would reset the
+        connection, and the peer would lose the answer that explains why.
+        """
+        if self.closing:
+            return
+        self.closing = True
+        self._receiver = NOBODY
+        self._unwatch()
+        self._linger = linger
+        if self._queue:
+            self._timer = self._loop.call_later(flush, self.abort)
+        else:
+            self._shut()
+
+    def _shut(self) -> None:
+        # shutdown before close: somebody else may hold a copy of the socket,
+        # and then close alone would send no FIN.
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._release()
+            return
+        if self._linger > 0 and not self._at_eof:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(self._linger, self._release)
+            self._watched = True
+            self._loop.add_reader(self._fd, self._discard)
+        else:
+            self._release()
+
+    def _discard(self) -> None:
+        try:
+            if self._recv(READ_SIZE):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._release()
+
+    def abort(self) -> None:
+        """End the stream now; what waits to be sent is dropped."""
+        if self._fd < 0:
+            return
+        if self._queue and self._error is None:
+            self._error = ConnectionAbortedError("the stream was aborted")
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._release()
+
+    def detach(self) -> socket.socket:
+        """Give the socket away; RuntimeError if bytes still wait to be sent, or it is closed."""
+        if self._queue or self._fd < 0:
+            raise RuntimeError(f"cannot detach the socket: {self.buffered} bytes wait to be sent")
+        self._let_go()
+        return self._sock
+
+    def _write_broke(self, error: OSError) -> None:
+        """Nothing more can be sent: the loop will tell, after what has arrived."""
+        if self._error is None:
+            self._error = error
+        self._drop_queue()
+        if self.closing:
+            self._release()
+        else:
+            self._loop.call_soon(self._after_write_broke, error)
+
+    def _after_write_broke(self, error: OSError) -> None:
+        for _ in range(READS_AFTER_BREAK):
+            if self.closing or self._paused or self._at_eof:
+                break
+            try:
+                data = self._recv(READ_MORE)
+            except OSError:
+                break
+            if not data:
+                break
+            self._receiver.received(data, [])
+        self._broke(error)
+
+    def _broke(self, error: OSError) -> None:
+        if self._error is None:
+            self._error = error
+        receiver = self._receiver
+        self._release()
+        receiver.ended(error)
+
+    def _release(self) -> None:
+        """Close the socket; once."""
+        if self._fd < 0:
+            return
+        self._let_go()
+        self._sock.close()
+        if self.on_closed is not None:
+            on_closed, self.on_closed = self.on_closed, None
+            on_closed()
+
+    def _let_go(self) -> None:
+        self.closing = True
+        self._receiver = NOBODY
+        self._unwatch()
+        self._drop_queue()
+        self._fd = -1
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _drop_queue(self) -> None:
+        if self._queue:
+            self._loop.remove_writer(self._fd)
+            self._queue.clear()
+        self._wake()
+
+    # --- who it is ---
+
+    def fileno(self) -> int:
+        """Return the descriptor, or -1 once closed."""
+        return self._fd
+
+    @property
+    def peername(self) -> Any:
+        """The peer's address as the socket says it; None when it has gone."""
+        try:
+            return self._sock.getpeername()
+        except OSError:
+            return None
