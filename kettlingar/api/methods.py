@@ -113,12 +113,16 @@ def _replaces(old: Method, new: Method) -> bool:
     return new.target is old.target and new.attribute == old.attribute
 
 
-@cache
 def read_methods(cls: type) -> MethodTable:
     """The methods of a class and all its bases, read once.
 
     Raises TypeError: a clash of names, an annotation that means nothing, no place for the request.
     """
+    return _read_class(cls)
+
+
+@cache
+def _read_class(cls: Any) -> MethodTable:
     return MethodTable(
         _read(cls, attribute, inspect.getattr_static(cls, attribute))
         for attribute in dir(cls)
