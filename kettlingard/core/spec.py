@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from enum import Enum
-from types import MappingProxyType
 from typing import Any
 
 from .values import (
@@ -66,7 +65,10 @@ class Key:
 
 
 def _key(kind: Kind, default: object, change: Change, doc: str, *, required: bool = False) -> Any:
-    return field(default=default, metadata={"key": Key(kind, change, doc, "", required)})
+    metadata = {"key": Key(kind, change, doc, "", required)}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def _later(kind: Kind, change: Change, doc: str, why: str = NOT_YET) -> Any:
@@ -195,9 +197,7 @@ class AccessKeys:
     status: tuple[str, ...] = _key(list_of(RULE), (), L, "may look")
     call: tuple[str, ...] = _key(list_of(RULE), (), L, "may call methods")
     control: tuple[str, ...] = _key(list_of(RULE), (), L, "may start and stop")
-    methods: Mapping[str, tuple[str, ...]] = _key(
-        RULES, MappingProxyType({}), L, "who may call single methods"
-    )
+    methods: Mapping[str, tuple[str, ...]] = _key(RULES, {}, L, "who may call single methods")
     url_file: bool | None = _key(
         BOOL, None, R, "write .url and .sock; default: with --user and --home, without [access]"
     )

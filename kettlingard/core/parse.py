@@ -1,0 +1,258 @@
+"""The text of a definition -> a ServiceSpec, or all of its problems at once.
+
+Files of one service are laid over each other (drop-ins): tables deep, arrays
+replaced; each value remembers where it was written.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tomli
+
+from .hints import hint
+from .scan import KeyPath, Place, places
+from .spec import (
+    FREE_TABLES,
+    REFUSED_TABLES,
+    TABLES,
+    Key,
+    ListenerSpec,
+    ServiceSpec,
+    keys_of,
+)
+from .values import TEXT, VARIABLE, is_service_name, show, wrong
+
+# [config] keys that belong to the daemon
+OWNED_PREFIXES = ("worker_listen_", "worker_use_", "worker_log_")
+OWNED_KEYS = ("worker_secret", "worker_name", "worker_config", "worker_nice", "worker_umask")
+
+KNOWN = [f"{table}.{key}" for table, cls in TABLES.items() for key in keys_of(cls)]
+KNOWN += [*TABLES, *FREE_TABLES, "listen", *(f"listen.{key}" for key in keys_of(ListenerSpec))]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a definition."""
+
+    file: str  # absolute
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, where, and what to do."""
+
+    file: str
+    why: str
+    line: int = 0  # 0 = the file as a whole
+    column: int = 0
+    key: str = ""
+    value: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        key = f"{self.key}: " if self.key else ""
+        return f"{place}: {key}{self.why}" + (f"; {self.hint}" if self.hint else "")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been found out while one definition is read."""
+
+    file: str
+    origins: dict[KeyPath, tuple[str, Place]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: KeyPath, why: str, value: object = None, advice: str = "") -> None:
+        """Note a problem at the nearest place that is known for `path`."""
+        above = path
+        while above and above not in self.origins:
+            above = above[:-1]
+        file, place = self.origins.get(above, (self.file, Place(0, 0)))
+        text = "" if value is None else show(value)
+        self.problems.append(Problem(file, why, *place, dotted(path), text, advice))
+
+    def folder(self, path: KeyPath) -> str:
+        """The folder from which the relative paths of this key count."""
+        return posixpath.dirname(self.origins.get(path, (self.file,))[0])
+
+
+def dotted(path: KeyPath) -> str:
+    """("listen", 0, "stream") -> "listen[0].stream"."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def parse(name: str, sources: Sequence[Source]) -> ServiceSpec | list[Problem]:
+    """Read the definition of service `name`; later sources lie over earlier ones."""
+    file = sources[0].file
+    reading = _Reading(file)
+    if not is_service_name(name):
+        why = f'{show(name)} cannot name a service; use small letters, digits, "-" and "_"'
+        return [Problem(file, why)]
+    data: dict[str, Any] = {}
+    for source in sources:
+        _lay_over(data, _load(source, reading), source, reading)
+    if reading.problems:
+        return reading.problems
+    spec = _service(name, data, reading)
+    return sorted(reading.problems, key=lambda p: (p.file, p.line)) if reading.problems else spec
+
+
+def _load(source: Source, reading: _Reading) -> dict[str, Any]:
+    try:
+        return tomli.loads(source.text)
+    except tomli.TOMLDecodeError as e:
+        why = f"this is not TOML: {e.msg}"
+        reading.problems.append(Problem(source.file, why, e.lineno, e.colno))
+    except RecursionError:
+        reading.problems.append(Problem(source.file, "this is not TOML: it is nested too deeply"))
+    return {}
+
+
+def _lay_over(
+    below: dict[str, Any], above: dict[str, Any], source: Source, reading: _Reading
+) -> None:
+    if not above:
+        return
+    for path, place in places(source.text).items():
+        reading.origins[path] = (source.file, place)
+    _merge(below, above)
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for name, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(name), dict):
+            _merge(below[name], value)
+        else:
+            below[name] = value
+
+
+def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
+    """The spec; wrong only where `reading` has problems."""
+    _check_tables(data, reading)
+    tables = {
+        table: _table(cls, data.get(table, {}), (table,), reading) for table, cls in TABLES.items()
+    }
+    short = tables["service"].listen
+    return ServiceSpec(
+        name=name,
+        file=reading.file,
+        config=_config(data.get("config", {}), reading),
+        environment=_environment(data.get("environment", {}), reading),
+        listen=_listeners(data.get("listen", []), short, reading),
+        given=frozenset(data),
+        **tables,
+    )
+
+
+def _check_tables(data: dict[str, Any], reading: _Reading) -> None:
+    for table, value in data.items():
+        known = table in TABLES or table in FREE_TABLES
+        if table in REFUSED_TABLES:
+            reading.problem((table,), REFUSED_TABLES[table], value)
+        elif known and not isinstance(value, dict):
+            reading.problem((table,), str(wrong(value, f"a table: write [{table}]")), value)
+        elif not known and table != "listen":
+            reading.problem((table,), "unknown key", None, hint(table, "", KNOWN))
+
+
+def _table(cls: type[Any], data: object, path: KeyPath, reading: _Reading) -> Any:
+    """One table as its class; keys that cannot be read keep their default."""
+    keys = keys_of(cls)
+    given = data if isinstance(data, dict) else {}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        key = keys.get(name)
+        if key is None:
+            reading.problem((*path, name), "unknown key", None, hint(name, str(path[0]), KNOWN))
+        elif key.refused:
+            reading.problem((*path, name), key.refused, value)
+        else:
+            _read(values, key, value, (*path, name), reading)
+    for name, key in keys.items():
+        if key.required and name not in given:
+            reading.problem((*path, name), f"is missing; write {name} = {key.kind.name}")
+    return cls(**values)
+
+
+def _read(
+    values: dict[str, Any], key: Key, value: object, path: KeyPath, reading: _Reading
+) -> None:
+    try:
+        result = key.kind.read(value)
+    except ValueError as e:
+        reading.problem(path, str(e), value)
+        return
+    folder = reading.folder(path)
+    values[str(path[-1])] = _from_folder(result, folder) if key.kind.is_path else result
+
+
+def _from_folder(value: Any, folder: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_from_folder(item, folder) for item in value)
+    if value.startswith("-"):  # an optional environment file
+        return "-" + _from_folder(value[1:], folder)
+    return posixpath.normpath(posixpath.join(folder, value)) if value else ""
+
+
+def _config(data: object, reading: _Reading) -> dict[str, Any]:
+    given = data if isinstance(data, dict) else {}
+    for name, value in given.items():
+        low = name.lower()
+        folder = low.startswith("app_") and low.endswith("_dir")
+        if folder or low in OWNED_KEYS or low.startswith(OWNED_PREFIXES):
+            reading.problem(("config", name), "is set by kettlingard; remove it", value)
+    return given
+
+
+def _environment(data: object, reading: _Reading) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in (data if isinstance(data, dict) else {}).items():
+        path = ("environment", name)
+        try:
+            values[VARIABLE.read(name)] = TEXT.read(value)
+        except ValueError as e:
+            reading.problem(path, str(e), value)
+        if name.startswith("KETTLINGARD_"):
+            reading.problem(path, "is set by kettlingard; remove it", value)
+    return values
+
+
+def _listeners(data: object, short: Iterable[str], reading: _Reading) -> tuple[ListenerSpec, ...]:
+    """[[listen]], and service.listen as if it were written so: named by its address."""
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        reading.problem(("listen",), str(wrong(data, "a list of tables: write [[listen]]")), data)
+        data = []
+    found = [_table(ListenerSpec, item, ("listen", n), reading) for n, item in enumerate(data)]
+    found += [ListenerSpec(name=address, stream=address) for address in short]
+    names: set[str] = set()
+    for number, listener in enumerate(found):
+        if listener.name in names and listener.name:
+            long = number < len(data)
+            path: KeyPath = ("listen", number, "name") if long else ("service", "listen")
+            reading.problem(path, "this name is taken by another listener", listener.name)
+        names.add(listener.name)
+    return tuple(found)
+
+
+def expand(config: Mapping[str, Any], name: str, instance: int) -> dict[str, Any]:
+    """[config] for one instance: %i and %n in its texts, at any depth."""
+    return {key: _expand(value, name, instance) for key, value in config.items()}
+
+
+def _expand(value: Any, name: str, instance: int) -> Any:
+    if isinstance(value, str):
+        return value.replace("%i", str(instance)).replace("%n", name)
+    if isinstance(value, list):
+        return [_expand(item, name, instance) for item in value]
+    if isinstance(value, dict):
+        return expand(value, name, instance)
+    return value

@@ -1,0 +1,164 @@
+from kettlingard.core.parse import Problem, Source, expand, parse
+from kettlingard.core.spec import ListenerSpec, ServiceSpec
+
+FILE = "/etc/k/services.d/mail.toml"
+KITTEN = '[service]\nkitten = "mail.app:Mail"\n'
+
+
+def read(text, name="mail"):
+    return parse(name, [Source(FILE, text)])
+
+
+def problems(text, name="mail"):
+    found = read(text, name)
+    assert isinstance(found, list), found
+    return [str(problem).removeprefix("/etc/k/services.d/") for problem in found]
+
+
+def spec(text):
+    found = read(text)
+    assert isinstance(found, ServiceSpec), found
+    return found
+
+
+def test_one_line_is_a_definition():
+    assert spec(KITTEN).service.kitten == "mail.app:Mail"
+    assert spec(KITTEN).pool.instances == 1
+
+
+def test_durations_are_numbers_or_texts():
+    found = spec(KITTEN + 'timeout_stop = "1m30s"\ndrain_timeout = 2.5\nwatchdog = "250ms"\n')
+    assert found.service.timeout_stop == 90
+    assert found.service.drain_timeout == 2.5
+    assert found.service.watchdog == 0.25
+
+
+def test_relative_paths_count_from_the_definitions_folder():
+    found = spec(KITTEN + 'python_path = [".."]\nenvironment_file = ["-x.env", "/y.env"]\n')
+    assert found.service.python_path == ("/etc/k",)
+    assert found.service.environment_file == ("-/etc/k/services.d/x.env", "/y.env")
+
+
+def test_an_unknown_key_is_named_with_its_place_and_the_nearest_known_one():
+    assert problems(KITTEN + 'restrat = "no"\n') == [
+        "mail.toml:3:1: service.restrat: unknown key; did you mean service.restart?"
+    ]
+
+
+def test_foreign_words_are_translated():
+    assert "did you mean service.restart?" in problems(KITTEN + "autorestart = true\n")[0]
+    assert "did you mean dependencies.requires?" in problems('depends_on = ["x"]\n' + KITTEN)[0]
+    assert "did you mean pool.instances?" in problems(KITTEN + "[pool]\nnumprocs = 3\n")[0]
+
+
+def test_all_problems_of_a_file_come_at_once_in_order_of_lines():
+    text = '[service]\nkitten = "nocolon"\nrestart = "sometimes"\n\n[pool]\ninstances = "many"\n'
+    assert problems(text) == [
+        'mail.toml:2:1: service.kitten: "nocolon" is not of the form "module:Class"',
+        'mail.toml:3:1: service.restart: "sometimes" is not one of always, on-failure, no',
+        'mail.toml:6:1: pool.instances: "many" is not a whole number',
+    ]
+
+
+def test_a_missing_kitten_is_said_at_its_table():
+    assert problems("[service]\nnice = 3\n") == [
+        'mail.toml:1:1: service.kitten: is missing; write kitten = "module:Class"'
+    ]
+
+
+def test_a_key_that_this_version_cannot_do_is_refused_not_ignored():
+    found = problems(KITTEN + 'user = "nobody"\n[pool]\nzygote = true\n')
+    assert found == [
+        "mail.toml:3:1: service.user: not supported by this version yet",
+        "mail.toml:5:1: pool.zygote: not supported by this version yet",
+    ]
+
+
+def test_a_value_that_this_version_cannot_do_is_refused():
+    assert problems(KITTEN + 'type = "simple"\n') == [
+        'mail.toml:3:1: service.type: "simple" is not supported by this version yet'
+    ]
+
+
+def test_the_name_belongs_to_the_file():
+    assert problems('name = "x"\n' + KITTEN) == [
+        "mail.toml:1:1: name: the file's name is the service's name"
+    ]
+    assert "cannot name a service" in problems(KITTEN, name="Mail.1")[0]
+
+
+def test_broken_toml_says_where():
+    assert problems('[service]\nkitten = "a:B\n')[0].startswith("mail.toml:2:14: this is not TOML")
+
+
+def test_deep_nesting_is_a_problem_of_the_file_not_of_the_daemon():
+    assert "not TOML" in problems("a = " + "[" * 100_000)[0]
+
+
+def test_settings_that_the_daemon_owns_are_refused():
+    text = KITTEN + "[config]\nworker_listen_port = 1\napp_state_dir = '/x'\ncolour = 'red'\n"
+    assert [line.split(": ")[1] for line in problems(text)] == [
+        "config.worker_listen_port",
+        "config.app_state_dir",
+    ]
+
+
+def test_the_environment_is_texts_and_not_the_daemons_own():
+    text = KITTEN + "[environment]\nA = 'x'\nB = 1\nKETTLINGARD_RUN = 'x'\n"
+    assert [line.split(": ")[1] for line in problems(text)] == [
+        "environment.B",
+        "environment.KETTLINGARD_RUN",
+    ]
+
+
+def test_listen_has_a_short_and_a_long_form():
+    text = KITTEN + 'listen = ["127.0.0.1:80"]\n[[listen]]\nname = "web"\nstream = "[::]:81"\n'
+    assert spec(text).listen == (
+        ListenerSpec(name="web", stream="[::]:81"),
+        ListenerSpec(name="127.0.0.1:80", stream="127.0.0.1:80"),
+    )
+
+
+def test_a_listeners_problem_names_its_number_and_line():
+    text = (
+        KITTEN + '[[listen]]\nname = "a"\nstream = "x:1"\n[[listen]]\nname = "a"\nstream = "::1"\n'
+    )
+    assert problems(text) == [
+        "mail.toml:7:1: listen[1].name: this name is taken by another listener",
+        'mail.toml:8:1: listen[1].stream: "::1" is not "host:port", "[::]:port" or "/path.sock"',
+    ]
+
+
+def test_bad_ports_are_named():
+    assert "65536" in problems(KITTEN + 'listen = ["localhost:65536"]\n')[0]
+
+
+def test_access_rules_are_checked():
+    text = KITTEN + '[access]\ncall = ["gid:editors", "joe"]\n'
+    assert problems(text)[0].startswith('mail.toml:4:1: access.call: "joe" is not a rule')
+
+
+def test_a_table_that_is_no_table_is_said_so():
+    assert problems("pool = 3\n" + KITTEN) == [
+        "mail.toml:1:1: pool: 3 is not a table: write [pool]"
+    ]
+
+
+def test_drop_ins_lie_over_the_file_and_keep_their_own_places():
+    drop_in = "/etc/k/services.d/mail.toml.d/more.toml"
+    found = parse("mail", [Source(FILE, KITTEN + "nice = 1\n"), Source(drop_in, "service.nice=2")])
+    assert isinstance(found, ServiceSpec)
+    assert (found.service.nice, found.service.kitten) == (2, "mail.app:Mail")
+    wrong = parse("mail", [Source(FILE, KITTEN), Source(drop_in, "\nservice.nice='x'")])
+    assert isinstance(wrong[0], Problem)
+    assert (wrong[0].file, wrong[0].line) == (drop_in, 2)
+
+
+def test_exit_statuses_take_signals_names():
+    found = spec(KITTEN + 'success_exit_status = [0, "SIGTERM"]\n')
+    assert found.service.success_exit_status == (0, -15)
+
+
+def test_percent_i_and_n_are_the_only_expansion():
+    config = {"a": "%n-%i", "b": ["x%i"], "c": 3, "d": {"e": "50%"}}
+    assert expand(config, "mail", 2) == {"a": "mail-2", "b": ["x2"], "c": 3, "d": {"e": "50%"}}
