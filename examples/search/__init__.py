@@ -1,0 +1,1 @@
+"""Full-text search over a folder of text files, as a service."""
