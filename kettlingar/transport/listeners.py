@@ -29,7 +29,7 @@ def bind_tcp(
         family, address = _resolve(host, port)
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
-        raise _cannot_listen(f"{host}:{port}", error) from error
+        raise _cannot_listen(_written(host, port), error) from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it: one system call saved for each of them.
@@ -40,8 +40,12 @@ def bind_tcp(
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise _cannot_listen(f"{host}:{port}", error) from error
+        raise _cannot_listen(_written(host, port), error) from error
     return sock
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host or '*'}:{port}"
 
 
 def _resolve(host: str, port: int) -> tuple[int, tuple[object, ...]]:
@@ -114,5 +118,7 @@ _ADVICE = {
 
 def _cannot_listen(where: str, error: OSError) -> OSError:
     why = error.strerror or str(error)
+    if why[1:2].islower():
+        why = why[:1].lower() + why[1:]
     advice = _ADVICE.get(error.errno or 0, "") if not where.startswith(("/", "@")) else ""
     return OSError(error.errno or errno.EINVAL, f"cannot listen on {where}: {why}{advice}")

@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from .fdpass import Bytes, check_message, close_all, recv_fds, rights
-from .sendqueue import MAX_BUFFERS, SendQueue
+from .fdpass import close_all, recv_fds
+from .sender import Sender
 
 READ_SIZE = 64 * 1024  # bytes for one read; small ones stay off mmap
 READ_MORE = 256 * 1024  # after a read that was full
-JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffers
 READS_AFTER_BREAK = 64  # reads after a failed write: what had arrived before it
-HIGH_WATER = 256 * 1024  # bytes
 
 
 class Receiver(Protocol):
@@ -51,7 +49,7 @@ class _Nobody:
 NOBODY = _Nobody()
 
 
-class SocketStream:
+class SocketStream(Sender):
     """Owns a connected, non-blocking stream socket and reads it for a receiver.
 
     `takes_fds` is for unix sockets whose peers may pass descriptors; on all
@@ -60,23 +58,15 @@ class SocketStream:
 
     __slots__ = (
         "_at_eof",
-        "_error",
-        "_fd",
         "_linger",
-        "_loop",
         "_paused",
-        "_queue",
         "_read_size",
         "_receiver",
         "_recv",
-        "_send",
-        "_sock",
         "_takes_fds",
         "_timer",
-        "_waiters",
         "_watched",
         "closing",
-        "high_water",
         "on_closed",
     )
 
@@ -88,23 +78,16 @@ class SocketStream:
         *,
         takes_fds: bool = False,
     ) -> None:
-        self._loop = loop
-        self._sock = sock
-        self._fd = sock.fileno()
+        super().__init__(loop, sock)
         self._recv = sock.recv
-        self._send = sock.send
         self._receiver = receiver
         self._takes_fds = takes_fds
         self._read_size = READ_SIZE
         self._watched = False  # the loop says when there is something to read
         self._paused = False
         self._at_eof = False
-        self._queue = SendQueue()
-        self._waiters: list[asyncio.Future[None]] = []
-        self._error: OSError | None = None
         self._linger = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self.high_water = HIGH_WATER  # bytes; `drained` waits until a quarter of it is left
         self.closing = False
         self.on_closed: Callable[[], object] | None = None  # once the descriptor is closed
 
@@ -158,110 +141,6 @@ class SocketStream:
             self._watched = False
             self._loop.remove_reader(self._fd)
 
-    # --- writing ---
-
-    @property
-    def buffered(self) -> int:
-        """How many bytes wait to be sent."""
-        return self._queue.size
-
-    def write(self, data: Bytes, fds: Sequence[int] = ()) -> None:
-        """Send at once what the socket takes, and the rest when it can.
-
-        `fds` travel with the first byte; the stream owns them from here on and
-        closes them once sent. On a stream that is closing or broken nothing
-        happens but that they are closed; `drained` says so.
-        """
-        if fds or self._queue or self._error or self.closing:
-            self._write_queued(data, fds)
-            return
-        try:
-            sent = self._send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self._write_broke(error)
-            return
-        if sent != len(data):
-            self._queue.add(data, skip=sent)
-            self._loop.add_writer(self._fd, self._writable)
-
-    def writelines(self, buffers: Sequence[Bytes]) -> None:
-        """Send many pieces as one."""
-        total = sum(map(len, buffers))
-        if total < JOIN_BELOW or len(buffers) > MAX_BUFFERS:
-            self.write(b"".join(buffers))
-            return
-        if self._queue or self._error or self.closing:
-            for data in buffers:
-                self._write_queued(data, ())
-            return
-        for data in buffers:
-            self._queue.add(data)
-        self._begin_flush()
-
-    def _write_queued(self, data: Bytes, fds: Sequence[int]) -> None:
-        """With descriptors, or behind others, or too late."""
-        if self._error or self.closing:
-            close_all(fds)
-            self._error = self._error or ConnectionAbortedError("the stream was closed before this")
-            return
-        try:
-            check_message(data, fds)
-        except ValueError:
-            close_all(fds)
-            raise
-        idle = not self._queue
-        self._queue.add(data, fds)
-        if idle:
-            self._begin_flush()
-
-    def _begin_flush(self) -> None:
-        self._flush()
-        if self._queue:
-            self._loop.add_writer(self._fd, self._writable)
-
-    def _writable(self) -> None:
-        self._flush()
-        if self._queue or self._fd < 0:
-            return
-        self._loop.remove_writer(self._fd)
-        if self.closing:
-            self._shut()
-
-    def _flush(self) -> None:
-        """Send what waits until the socket is full."""
-        while self._queue:
-            buffers, fds = self._queue.head()
-            try:
-                sent = self._sock.sendmsg(buffers, rights(fds))
-            except BlockingIOError:
-                break
-            except OSError as error:
-                self._write_broke(error)
-                return
-            self._queue.sent(sent)
-        if self._waiters and self.buffered <= self.high_water // 4:
-            self._wake()
-
-    async def drained(self) -> None:
-        """Return when at most a quarter of `high_water` is waiting to be sent.
-
-        ConnectionError if what was written cannot arrive any more.
-        """
-        if self._error is None and self.buffered > self.high_water // 4:
-            waiter = self._loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
-        if self._error is not None:
-            raise ConnectionError(f"cannot send: {self._error}") from self._error
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
     # --- the end ---
 
     def close(self, linger: float = 0.0, *, flush: float = 30.0) -> None:
@@ -277,12 +156,11 @@ class SocketStream:
         self._receiver = NOBODY
         self._unwatch()
         self._linger = linger
-        if self._queue:
+        if self.buffered:
             self._timer = self._loop.call_later(flush, self.abort)
-        else:
-            self._shut()
+        self._finish_sending()
 
-    def _shut(self) -> None:
+    def _all_sent(self) -> None:
         # shutdown before close: somebody else may hold a copy of the socket,
         # and then close alone would send no FIN.
         try:
@@ -290,14 +168,14 @@ class SocketStream:
         except OSError:
             self._release()
             return
-        if self._linger > 0 and not self._at_eof:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_later(self._linger, self._release)
-            self._watched = True
-            self._loop.add_reader(self._fd, self._discard)
-        else:
+        if self._linger <= 0 or self._at_eof:
             self._release()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(self._linger, self._release)
+        self._watched = True
+        self._loop.add_reader(self._fd, self._discard)
 
     def _discard(self) -> None:
         try:
@@ -313,24 +191,18 @@ class SocketStream:
         """End the stream now; what waits to be sent is dropped."""
         if self._fd < 0:
             return
-        if self._queue and self._error is None:
-            self._error = ConnectionAbortedError("the stream was aborted")
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._release()
 
     def detach(self) -> socket.socket:
         """Give the socket away; RuntimeError if bytes still wait to be sent, or it is closed."""
-        if self._queue or self._fd < 0:
+        if self.buffered or self._fd < 0:
             raise RuntimeError(f"cannot detach the socket: {self.buffered} bytes wait to be sent")
         self._let_go()
         return self._sock
 
-    def _write_broke(self, error: OSError) -> None:
-        """Nothing more can be sent: the loop will tell, after what has arrived."""
-        if self._error is None:
-            self._error = error
-        self._drop_queue()
+    def _sending_broke(self, error: OSError) -> None:
         if self.closing:
             self._release()
         else:
@@ -350,8 +222,7 @@ class SocketStream:
         self._broke(error)
 
     def _broke(self, error: OSError) -> None:
-        if self._error is None:
-            self._error = error
+        self._error = self._error or error
         receiver = self._receiver
         self._release()
         receiver.ended(error)
@@ -370,17 +241,11 @@ class SocketStream:
         self.closing = True
         self._receiver = NOBODY
         self._unwatch()
-        self._drop_queue()
+        self._stop_sending(ConnectionAbortedError("the stream was closed before it was sent"))
         self._fd = -1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _drop_queue(self) -> None:
-        if self._queue:
-            self._loop.remove_writer(self._fd)
-            self._queue.clear()
-        self._wake()
 
     # --- who it is ---
 
