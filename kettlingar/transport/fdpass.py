@@ -5,14 +5,23 @@ Whoever is given descriptors here owns them; whoever hands them in keeps none.
 
 from __future__ import annotations
 
+import fcntl
+import io
 import os
 import socket
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kettlingar.wire.fdtags import FdTag
 
 MAX_FDS = 253  # SCM_MAX_FD: the kernel refuses more in one message
 FDS_SPACE = socket.CMSG_SPACE(MAX_FDS * array("i").itemsize)
+
+MODES = {access + plus + binary for access in "rwa" for plus in ("", "+") for binary in ("", "b")}
+MODES |= {access + "b+" for access in "rwa"}  # as FileIO spells them
 
 Bytes = bytes | bytearray | memoryview
 Ancillary = list[tuple[int, int, bytes]]
@@ -76,3 +85,87 @@ def recv_fds(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
             "is this process at its limit of open files?"
         )
     return data, fds
+
+
+def take(thing: object, index: int = 0) -> tuple[FdTag, int] | None:
+    """Return the placeholder for an open file or socket, and a copy of its descriptor.
+
+    None if `thing` is neither. What a file has buffered for writing is written
+    first. The copy belongs to the caller, the thing stays its owner's.
+    """
+    from kettlingar.wire.fdtags import FdTag
+
+    fd = _descriptor_of(thing)
+    if fd is None:
+        return None
+    if hasattr(thing, "getsockopt"):
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            tag = FdTag(index, "socket", "", None, sock.family, sock.type, sock.proto)
+            return tag, sock.detach()
+    if hasattr(thing, "flush"):
+        thing.flush()
+    return FdTag(
+        index, "file", _mode_of(thing, fd), getattr(thing, "encoding", None), 0, 0, 0
+    ), os.dup(fd)
+
+
+def give(tag: FdTag, fd: int) -> IO[Any] | socket.socket:
+    """Return the file or socket that `fd` is according to `tag`; it owns `fd` from now on.
+
+    ValueError if it is nothing of the kind; the descriptor is closed then.
+    """
+    try:
+        if tag.kind == "socket":
+            return _as_socket(fd)
+        return _as_file(fd, tag.mode, tag.encoding)
+    except (OSError, ValueError, LookupError) as error:
+        raise ValueError(
+            f"cannot use the descriptor as a {tag.kind} ({tag.mode}): {error}"
+        ) from error
+
+
+def _descriptor_of(thing: object) -> int | None:
+    fileno = getattr(thing, "fileno", None)
+    if fileno is None or isinstance(thing, type):
+        return None
+    try:
+        fd = fileno()
+    except (OSError, ValueError, TypeError):  # io.BytesIO, and what is closed
+        return None
+    return fd if isinstance(fd, int) and fd >= 0 else None
+
+
+def _mode_of(thing: object, fd: int) -> str:
+    mode = getattr(thing, "mode", None)
+    if isinstance(mode, str) and mode.replace("x", "w").replace("t", "") in MODES:
+        return mode.replace("x", "w").replace("t", "")
+    binary = "" if isinstance(thing, io.TextIOBase) else "b"
+    return {os.O_RDONLY: "r", os.O_WRONLY: "w"}.get(_access(fd), "r+") + binary
+
+
+def _access(fd: int) -> int:
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+
+
+def _as_socket(fd: int) -> socket.socket:
+    try:
+        sock = socket.socket(fileno=fd)  # the kernel knows what it is, whatever the tag says
+    except OSError:
+        os.close(fd)
+        raise
+    # O_NONBLOCK came with the descriptor: Python's socket must know of it.
+    sock.settimeout(None if os.get_blocking(fd) else 0.0)
+    return sock
+
+
+def _as_file(fd: int, mode: str, encoding: str | None) -> IO[Any]:
+    if mode not in MODES:
+        os.close(fd)
+        raise ValueError(f"{mode!r} is no mode of a file")
+    # By an opener, since then `open` closes the descriptor itself if it cannot wrap it.
+    return open(
+        f"/proc/self/fd/{fd}",
+        mode,
+        encoding=None if "b" in mode else encoding,
+        opener=lambda *_: fd,
+    )
