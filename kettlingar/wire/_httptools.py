@@ -1,0 +1,227 @@
+"""Heads by httptools (llhttp), with the limits and the strictness that it lacks.
+
+Each head is given to an llhttp parser of its own (making one costs less than 0.1 us)
+once it is whole and clean: so nothing that an earlier message left in it can change
+what the next one means. Framing is decided from the headers here, and kept in `_framing`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from httptools import (
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+    HttpResponseParser,
+)
+
+from . import _strict
+from ._framing import Events, MessageParser
+from .http11 import END, Limits, Phase, Refusal, RequestHead, ResponseHead
+
+_KNOWN = [
+    "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection",
+    "Content-Length", "Content-Type", "Cookie", "Date", "ETag", "Expect", "Host", "If-None-Match",
+    "Keep-Alive", "Kettlingar-Fds", "Location", "Origin", "Pragma", "Range", "Referer", "Server",
+    "Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "User-Agent", "Vary", "X-Kitten",
+]  # fmt: skip
+_NAMES: Final = {
+    spelling.encode(): name.lower() for name in _KNOWN for spelling in (name, name.lower())
+}
+# Two of these would leave it to the reader which one counts.
+_SINGLE: Final = frozenset(
+    ("authorization", "content-length", "content-type", "host", "transfer-encoding")
+)
+_NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin with HTTP/1.1 NNN")
+
+
+class _Headers:
+    """Collects the headers of one head from llhttp."""
+
+    __slots__ = ("doubled", "found")
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self.doubled = ""  # the name of a header that may come only once
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by llhttp."""
+        key = _NAMES.get(name) or name.decode("ascii").lower()
+        text = value.decode("latin-1").strip(" \t")
+        if key not in self.found:
+            self.found[key] = text
+        elif key in _SINGLE:
+            self.doubled = key
+        else:
+            self.found[key] += ("; " if key == "cookie" else ", ") + text
+
+
+class RequestParser(MessageParser[RequestHead]):
+    """The bytes of one client's connection -> its requests."""
+
+    __slots__ = ("_good_host",)
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits, whole_chunks=False)
+        self._good_host = ""  # the last one seen: a connection rarely changes it
+
+    def decline_upgrade(self) -> Events[RequestHead]:
+        """The server will not upgrade: go on with what came behind the request."""
+        rest, self.rest = self.rest, b""
+        self.phase = Phase.IDLE
+        return self.feed(rest)
+
+    def _line_fault(self, line: bytes) -> Refusal | None:
+        parts = _strict.request_line(line)
+        return parts if isinstance(parts, Refusal) else None
+
+    def _read(self, head: bytes) -> RequestHead | Refusal | None:
+        limits = self._limits
+        end = head.find(b"\r\n")
+        if end > limits.max_line or not _strict.clean(head):
+            fault = _strict.fault_so_far(head, limits, self._line_fault)
+            return fault or _strict.BAD_BYTES
+        line = _strict.request_line(head[:end])
+        if isinstance(line, Refusal):
+            return line
+        headers = _Headers()
+        refusal = _strict.over_limits(head, limits) or _run(HttpRequestParser, headers, head)
+        if refusal is not None:
+            return refusal
+        return self._understand(*line, headers.found)
+
+    def _understand(
+        self, method: str, target: str, http10: bool, headers: dict[str, str]
+    ) -> RequestHead | Refusal:
+        parts = _strict.split_target(method, target)
+        if parts is None:
+            return Refusal(400, f"cannot read the target {target!r}: it is not a path or URL")
+        host, path, query = parts
+        refusal = self._host_fault(headers, http10=http10) or self._frame(headers, http10=http10)
+        if refusal is not None:
+            return refusal
+        if host:
+            headers["host"] = host  # the absolute form's own counts (RFC 9112, 3.2.2)
+        self._left = max(self._left, 0)  # no length, no body (RFC 9112, 6.3)
+        has_body = self._left > 0 or self._chunks is not None
+        expect = headers.get("expect")
+        if expect is not None and expect.lower() != "100-continue":
+            return Refusal(417, f"cannot do what is expected ({expect!r}); only 100-continue")
+        upgrade = "upgrade" in headers and not (http10 or has_body) and _websocket(method, headers)
+        if upgrade:
+            self.phase = Phase.UPGRADED
+        return RequestHead(
+            method,
+            target,
+            path,
+            query,
+            headers,
+            http10,
+            # HTTP/1.0 clients would have to be told in every answer that we keep it
+            not http10 and not _strict.wants(headers, "connection", "close"),
+            expect is not None and has_body and not http10,
+            upgrade,
+            self._left if "content-length" in headers else None,
+        )
+
+    def _host_fault(self, headers: dict[str, str], *, http10: bool) -> Refusal | None:
+        host = headers.get("host")
+        if host is None:
+            return None if http10 else Refusal(400, "cannot take the request: it has no Host")
+        if host != self._good_host:
+            if host and not _strict.is_authority(host):
+                return Refusal(400, f"cannot take the request: {host!r} is not a Host")
+            self._good_host = host
+        return None
+
+
+class ResponseParser(MessageParser[ResponseHead]):
+    """The bytes of one server's connection -> its answers, in the order of `expect`.
+
+    Every Refusal has status 0: the connection is of no use any more.
+    With `whole_chunks` each chunk of a chunked answer is one event, and `max_body`
+    counts for each of them; otherwise for the body.
+    """
+
+    __slots__ = ("_expected",)
+
+    def __init__(self, limits: Limits, *, whole_chunks: bool = False) -> None:
+        super().__init__(limits, whole_chunks=whole_chunks)
+        self._expected: deque[str] = deque()
+
+    def expect(self, method: str) -> None:
+        """A request has been sent: its method decides whether the answer has a body."""
+        self._expected.append(method)
+
+    def eof(self) -> Events[ResponseHead]:
+        """The server has closed: that ends a body without length, and breaks all others."""
+        phase, self.phase = self.phase, Phase.REFUSED
+        if phase is Phase.BODY and self._left < 0:
+            return [END]
+        if phase in {Phase.HEAD, Phase.BODY}:
+            return [Refusal(0, "cannot read the answer: the connection ended within it")]
+        if phase is Phase.IDLE and self._expected:
+            return [Refusal(0, "cannot read the answer: the connection ended before it")]
+        return []
+
+    def _refuse(self, refusal: Refusal, data: bytes, events: Events[ResponseHead]) -> int:
+        return super()._refuse(Refusal(0, refusal.message), data, events)
+
+    def _line_fault(self, line: bytes) -> Refusal | None:
+        return None if _strict.STATUS_LINE.fullmatch(line) else _NO_STATUS_LINE
+
+    def _read(self, head: bytes) -> ResponseHead | Refusal | None:
+        line = _strict.STATUS_LINE.fullmatch(head, 0, head.find(b"\r\n"))
+        if line is None or not _strict.clean(head):
+            fault = _strict.fault_so_far(head, self._limits, self._line_fault)
+            return fault or _strict.BAD_BYTES
+        headers = _Headers()
+        refusal = _strict.over_limits(head, self._limits) or _run(HttpResponseParser, headers, head)
+        if refusal is not None:
+            return refusal
+        status = int(line[2])
+        if status < 200 and status != 101:
+            return None  # an interim answer: the real one follows (RFC 9110, 15.2)
+        if not self._expected:
+            return Refusal(0, f"cannot take an answer ({status}): nothing was asked")
+        reason = (line[3] or b"").decode("latin-1")
+        return self._understand(status, reason, line[1] == b"0", headers.found)
+
+    def _understand(
+        self, status: int, reason: str, http10: bool, headers: dict[str, str]
+    ) -> ResponseHead | Refusal:
+        keep_alive = not http10 and not _strict.wants(headers, "connection", "close")
+        method = self._expected.popleft()
+        if status == 101:
+            self.phase = Phase.UPGRADED
+        elif method != "HEAD" and status not in {204, 304}:
+            refusal = self._frame(headers, http10=http10)
+            if refusal is not None:
+                return refusal
+            keep_alive = keep_alive and self._left >= 0
+        return ResponseHead(status, reason, headers, keep_alive)
+
+
+def _run(
+    parser: type[HttpRequestParser | HttpResponseParser], headers: _Headers, head: bytes
+) -> Refusal | None:
+    """Lets llhttp read one whole head."""
+    try:
+        parser(headers).feed_data(head)
+    except HttpParserUpgrade:
+        pass  # whether it is one is decided here, not there
+    except HttpParserError as error:
+        return Refusal(400, f"cannot read the head: {error}")
+    if headers.doubled:
+        return Refusal(400, f"cannot take the head: it has two {headers.doubled} headers")
+    return None
+
+
+def _websocket(method: str, headers: dict[str, str]) -> bool:
+    return (
+        method == "GET"
+        and headers["upgrade"].lower() == "websocket"
+        and _strict.wants(headers, "connection", "upgrade")
+    )
