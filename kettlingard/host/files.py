@@ -87,10 +87,13 @@ def read_small(path: Path, limit: int) -> bytes:
     """
     # Not blocking: somebody may have put a FIFO there.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise PathError(f"cannot read {path}: it is no regular file")
-        data = file.read(limit + 1)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(fd)
     if len(data) > limit:
         raise PathError(f"cannot read {path}: it has more than {limit} bytes")
     return data

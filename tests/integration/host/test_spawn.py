@@ -161,7 +161,7 @@ def test_another_user_without_root_is_an_error_of_the_step_ids():
     ("more", "reason"),
     [
         ({"argv": ["/no/such/program"]}, "spawn:exec:ENOENT"),
-        ({"argv": ["no-such-program"]}, "spawn:exec:ENOENT"),
+        ({"argv": ["no-such-program"], "env": {"PATH": "/bin"}}, "spawn:exec:ENOENT"),
         ({"argv": ["/etc/passwd"]}, "spawn:exec:EACCES"),
         ({"cwd": "/no/such/folder"}, "spawn:directory:ENOENT"),
         ({"fds": [(9999, 5)]}, "spawn:descriptors:EBADF"),
