@@ -1,0 +1,98 @@
+"""All that one service is, as one value: what is wanted, and what there is.
+
+reconcile.py reads it and says what to do; actor.py makes the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .backoff import RestartPolicy
+from .place import Place
+from .run import Run, RunPolicy
+from .vocabulary import ACTIVE, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePolicy:
+    """[update], and how many may start at once."""
+
+    start_first: bool = True
+    parallelism: int = 1
+    monitor: float = 1.0
+    start_parallelism: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What a definition says about the life of its runs."""
+
+    run: RunPolicy = field(default_factory=RunPolicy)
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    update: UpdatePolicy = field(default_factory=UpdatePolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants of a service."""
+
+    instances: int = 0  # 0 = stopped
+    generation: int = 1
+    held_back: frozenset[int] = frozenset()  # instances that were stopped one by one
+    renew: Mapping[int, int] = field(default_factory=dict)  # instance -> replace runs up to this
+    reason: str = "stop"  # why the unwanted end
+    drain: bool = True  # and whether they may finish first
+    within: float = float("inf")  # seconds that cap timeout_stop
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run with its identity."""
+
+    number: int  # grows by one with each run of the service
+    place: int
+    generation: int
+    run: Run
+
+    @property
+    def active(self) -> bool:
+        """Alive, and nobody ends it."""
+        return self.run.phase in ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """One service. Members are runs that have not EXITED."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    members: Mapping[int, Member] = field(default_factory=dict)
+    places: Mapping[int, Place] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
+    fallback: int | None = None  # the last good generation, while a new one comes in
+    paused: str = ""  # why the rollout stands still
+    last_run: int = 0
+
+    def place(self, number: int) -> Place:
+        """The record of an instance; a blank one if it has none."""
+        return self.places.get(number, BLANK)
+
+    def at_place(self, number: int) -> list[Member]:
+        """Its runs, in order of age."""
+        return [member for member in self.members.values() if member.place == number]
+
+
+BLANK = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the rest of the daemon has to say."""
+
+    may_start: bool = True  # dependencies are ready, listeners are bound
+    tokens: int = 16  # starts that the daemon allows now
+
+
+def is_serving(member: Member) -> bool:
+    """It gets traffic."""
+    return member.run.phase is Phase.READY and member.run.promoted

@@ -1,0 +1,127 @@
+"""The words of a run's life: phases, events that happen to it, actions that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Phase(Enum):
+    """Where a run stands; the values are the words that people see."""
+
+    SPAWNING = "spawning"
+    STARTING = "starting"
+    READY = "ready"
+    UNRESPONSIVE = "unresponsive"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    KILLING = "killing"
+    EXITED = "exited"
+
+
+COMING = frozenset({Phase.SPAWNING, Phase.STARTING})
+ACTIVE = COMING | {Phase.READY, Phase.UNRESPONSIVE}  # alive, and nobody ends it
+
+
+ACTIVE = frozenset({Phase.SPAWNING, Phase.STARTING, Phase.READY, Phase.UNRESPONSIVE})
+COMING = frozenset({Phase.SPAWNING, Phase.STARTING})
+
+
+class Action(Enum):
+    """What the shell does for a run."""
+
+    SPAWN = "spawn"
+    ADMIT = "admit"  # connections may be given to it
+    WITHDRAW = "withdraw"  # no more of them
+    DRAIN = "drain"  # ask it to finish what it has
+    QUIT = "quit"  # ask it to end
+    SIGNAL = "signal"  # kill_signal
+    DUMP_STACKS = "dump stacks"
+    KILL = "kill"  # SIGKILL to its group
+    REPORT_STUCK = "report stuck"
+    SWEEP = "sweep"  # its end was seen: end what it left behind, give back what it held
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at `at`, in monotonic seconds."""
+
+    at: float
+
+
+class Spawned(Event):
+    """The process exists and has become its program."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnFailed(Event):
+    """There is no process: `step` could not be done, `error` says why."""
+
+    step: str
+    error: str
+
+
+class BecameReady(Event):
+    """It said so, and answered a `ping`."""
+
+
+class Promoted(Event):
+    """It may get traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extended(Event):
+    """Its start takes `seconds` longer, from now."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reported(Event):
+    """It said why it cannot go on; it ends soon."""
+
+    error: str
+    where: str = ""
+    permanent: bool = False
+
+
+class TimerFired(Event):
+    """The state's deadline has come."""
+
+
+class WatchdogMissed(Event):
+    """One question to its loop had no answer in time."""
+
+
+class WatchdogAnswered(Event):
+    """Its loop has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopWanted(Event):
+    """Somebody wants it to end, for `reason`; without `drain` it cuts what is in flight.
+
+    `within` shortens timeout_stop, it never lengthens a stop that is on its way.
+    """
+
+    reason: str
+    drain: bool = True
+    within: float = float("inf")
+
+
+class Drained(Event):
+    """Nothing is in flight any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited(Event):
+    """The process has ended; both None: nobody can know how."""
+
+    code: int | None
+    signal: int | None
+
+
+EVENTS: tuple[type[Event], ...] = (
+    Spawned, SpawnFailed, BecameReady, Promoted, Extended, Reported, TimerFired,
+    WatchdogMissed, WatchdogAnswered, StopWanted, Drained, Exited,
+)  # fmt: skip

@@ -1,0 +1,385 @@
+"""A service as a whole: sentences, and a random walk that must never leave the rails."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kettlingard.core.actor import Effect, happen, renew, tick, want
+from kettlingard.core.backoff import RestartPolicy
+from kettlingard.core.place import Standing
+from kettlingard.core.reconcile import next_wakeup, wanted_places
+from kettlingard.core.run import RunPolicy
+from kettlingard.core.state import Circumstances, Policies, ServiceState, UpdatePolicy
+from kettlingard.core.vocabulary import (
+    COMING,
+    Action,
+    BecameReady,
+    Drained,
+    Exited,
+    Phase,
+    Reported,
+    Spawned,
+    SpawnFailed,
+    WatchdogAnswered,
+    WatchdogMissed,
+)
+
+
+class World:
+    """Drives a service state the way the shell does, without processes."""
+
+    def __init__(self, instances=1, *, start_first=True, parallelism=1, monitor=1.0, **restart):
+        update = UpdatePolicy(start_first, parallelism, monitor, start_parallelism=2)
+        self.policies = Policies(RunPolicy(), RestartPolicy(**restart), update)
+        self.state = ServiceState(policies=self.policies)
+        self.now = 0.0
+        self.around = Circumstances()
+        self.done = []
+        self.scale(instances)
+
+    def scale(self, instances, **more):
+        wanted = replace(self.state.wanted, instances=instances, **more)
+        self.state = want(self.state, wanted, forgive=True, now=self.now)
+        self.tick()
+
+    def update(self):
+        generation = self.state.wanted.generation + 1
+        self.state = renew(self.state, generation, self.policies, self.now)
+        self.tick()
+
+    def renew_place(self, place):
+        newest = max(m.number for m in self.state.at_place(place))
+        self.scale(self.state.wanted.instances, renew={place: newest})
+
+    def tick(self, after=0.0):
+        self.now += after
+        self.state, output = tick(self.state, self.now, self.around)
+        self.note(output)
+        self.check()
+
+    def feed(self, number, make, *arguments):
+        self.state, output = happen(self.state, number, make(self.now, *arguments))
+        self.note(output)
+        self.tick()
+
+    def note(self, output):
+        self.done += [(o.action, o.member.number) for o in output if isinstance(o, Effect)]
+
+    def members(self, *phases):
+        return [m for m in self.state.members.values() if m.run.phase in phases]
+
+    def bring_up(self, *, only=None):
+        """Let everything that starts become ready."""
+        while coming := [m for m in self.members(*COMING) if only is None or m.place in only]:
+            for member in coming:
+                self.feed(member.number, Spawned)
+                self.feed(member.number, BecameReady)
+
+    def end_draining(self):
+        for member in self.members(Phase.DRAINING, Phase.STOPPING, Phase.KILLING):
+            self.feed(member.number, Exited, 0, None)
+
+    def crash(self, place=1, code=1):
+        number = max(m.number for m in self.state.at_place(place))
+        self.feed(number, Exited, code, None)
+
+    def serving(self):
+        found = {m.place: m.number for m in self.state.members.values() if m.run.dispatchable}
+        return dict(sorted(found.items()))
+
+    def standing(self, place=1):
+        return self.state.place(place).standing
+
+    # What must hold after each step, whatever has happened.
+
+    def check(self):
+        self.check_one_with_traffic()
+        self.check_each_wanted_place_is_in_hand()
+        assert not self.members(Phase.EXITED), "the dead are buried"
+        self.check_nothing_unwanted_is_left_alone()
+
+    def check_one_with_traffic(self):
+        places = [m.place for m in self.state.members.values() if m.run.dispatchable]
+        assert len(places) == len(set(places)), "two dispatchable runs of one place"
+
+    def check_each_wanted_place_is_in_hand(self):
+        for place in wanted_places(self.state):
+            record = self.state.place(place)
+            if self.state.at_place(place):
+                # it runs, starts, or ends: each with a timer or an event that must come
+                continue
+            waits = not self.around.may_start or self.around.tokens < 1 or self.braked()
+            backoff = record.standing is Standing.BACKOFF and record.due is not None
+            over = record.standing in {Standing.FAILED, Standing.ENDED}
+            assert waits or backoff or over, f"nobody cares for place {place}: {record}"
+
+    def braked(self):
+        return len(self.members(*COMING)) >= self.policies.update.start_parallelism
+
+    def check_nothing_unwanted_is_left_alone(self):
+        wanted = set(wanted_places(self.state))
+        for member in self.state.members.values():
+            assert member.place in wanted or not member.active
+            if not member.active or member.run.phase in COMING:
+                assert member.run.deadline is not None, f"no way out: {member}"
+
+
+def test_a_wanted_service_comes_up_two_at_a_time():
+    world = World(4)
+    assert [n for action, n in world.done if action is Action.SPAWN] == [1, 2]
+    world.bring_up()
+    assert world.serving() == {1: 1, 2: 2, 3: 3, 4: 4}
+
+
+def test_a_slow_start_holds_back_the_others_for_five_seconds_only():
+    world = World(3)
+    world.tick(5.1)
+    assert len(world.state.members) == 3
+
+
+def test_nothing_starts_while_a_dependency_is_not_ready():
+    world = World(0)
+    world.around = Circumstances(may_start=False)
+    world.scale(2)
+    assert not world.state.members
+    world.around = Circumstances()
+    world.tick()
+    assert len(world.state.members) == 2
+
+
+def test_a_crash_is_restarted_at_once_and_then_later():
+    world = World()
+    world.bring_up()
+    world.crash()
+    assert world.serving() == {}
+    assert len(world.state.members) == 1
+    world.crash()
+    assert world.standing() is Standing.BACKOFF
+    assert next_wakeup(world.state, world.now) == world.state.place(1).due
+    world.tick(1)
+    world.bring_up()
+    assert world.serving() == {1: 3}
+
+
+def test_a_crash_loop_is_failed_until_a_person_starts_it():
+    world = World(burst=2, retry_after=0)
+    for _ in range(3):
+        world.crash()
+        world.tick(20)
+    assert world.standing() is Standing.FAILED
+    world.tick(10_000)
+    assert not world.state.members
+    world.scale(1)
+    assert len(world.state.members) == 1
+
+
+def test_stop_drains_all_and_start_comes_back():
+    world = World(2)
+    world.bring_up()
+    world.scale(0, reason="stop (uid 0)")
+    assert len(world.members(Phase.DRAINING)) == 2
+    world.end_draining()
+    assert not world.state.members
+    world.scale(2)
+    world.bring_up()
+    assert len(world.serving()) == 2
+
+
+def test_scaling_down_stops_the_highest_numbers():
+    world = World(3)
+    world.bring_up()
+    world.scale(1)
+    assert world.serving() == {1: 1}
+
+
+def test_one_instance_can_be_held_back():
+    world = World(2)
+    world.bring_up()
+    world.scale(2, held_back=frozenset({1}))
+    assert world.serving() == {2: 2}
+
+
+def test_a_rolling_restart_always_serves_and_goes_one_by_one():
+    world = World(2)
+    world.bring_up()
+    world.update()
+    assert world.serving() == {1: 1, 2: 2}
+    world.bring_up()
+    assert world.serving() == {1: 1, 2: 2}, "the monitor has not elapsed"
+    world.tick(1)
+    assert world.serving() == {1: 3, 2: 2}
+    assert not world.members(*COMING), "the next one waits for the old one to end"
+    world.end_draining()
+    world.bring_up()
+    world.tick(1)
+    world.end_draining()
+    assert world.serving() == {1: 3, 2: 4}
+    world.tick(1)
+    assert world.state.fallback is None
+
+
+def test_traffic_moves_in_one_step():
+    world = World()
+    world.bring_up()
+    world.update()
+    world.bring_up()
+    del world.done[:]
+    world.tick(1)
+    assert world.done == [(Action.WITHDRAW, 1), (Action.DRAIN, 1), (Action.ADMIT, 2)]
+
+
+def test_stop_first_never_runs_two_at_once():
+    world = World(start_first=False)
+    world.bring_up()
+    world.update()
+    assert [m.number for m in world.state.members.values()] == [1]
+    world.end_draining()
+    assert [m.number for m in world.state.members.values()] == [2]
+
+
+def test_a_bad_update_pauses_and_the_old_one_goes_on_serving():
+    world = World(2)
+    world.bring_up()
+    world.update()
+    world.crash()
+    assert world.serving() == {1: 1, 2: 2}
+    assert world.state.paused == "/1: exit 1"
+    world.tick(100)
+    assert len(world.state.members) == 2
+
+
+def test_what_crashes_while_an_update_is_paused_comes_back_as_it_was():
+    world = World(2)
+    world.bring_up()
+    world.update()
+    world.crash()
+    world.crash(2)
+    world.bring_up()
+    assert len(world.serving()) == 2
+    assert {m.generation for m in world.state.members.values()} == {1}
+
+
+def test_a_bad_stop_first_update_restores_the_old_generation():
+    world = World(start_first=False)
+    world.bring_up()
+    world.update()
+    world.end_draining()
+    world.crash()
+    world.bring_up()
+    assert [m.generation for m in world.state.members.values()] == [1]
+    assert world.state.paused
+
+
+def test_an_update_that_dies_while_it_is_watched_is_a_bad_one():
+    world = World()
+    world.bring_up()
+    world.update()
+    world.bring_up()
+    world.tick(0.5)
+    world.crash()
+    assert world.serving() == {1: 1}
+    assert world.state.paused
+
+
+def test_the_next_update_ends_the_pause():
+    world = World()
+    world.bring_up()
+    world.update()
+    world.crash()
+    world.update()
+    world.bring_up()
+    world.tick(1)
+    assert world.serving() == {1: 3}
+    assert not world.state.paused
+
+
+def test_an_update_of_what_does_not_run_well_needs_no_ceremony():
+    world = World()
+    world.crash()
+    world.crash()
+    assert world.standing() is Standing.BACKOFF
+    world.update()
+    assert [m.generation for m in world.state.members.values()] == [2]
+    world.crash()
+    assert not world.state.paused
+
+
+def test_one_instance_is_renewed_beside_itself():
+    world = World(2)
+    world.bring_up()
+    world.tick(1)
+    world.renew_place(1)
+    world.bring_up()
+    world.tick(1)
+    assert world.serving() == {1: 3, 2: 2}
+
+
+def test_a_watchdog_kill_waits_for_its_judgement():
+    world = World()
+    world.bring_up()
+    for _ in range(3):
+        world.feed(1, WatchdogMissed)
+    world.tick(10)
+    assert [m.run.phase for m in world.state.members.values()] == [Phase.KILLING]
+    world.feed(1, Exited, None, 9)
+    assert world.state.place(1).restarts == 1
+
+
+def test_a_stuck_process_keeps_its_number_and_another_one_is_used():
+    world = World()
+    world.tick(30)
+    for _ in range(3):
+        world.tick(6)
+    assert wanted_places(world.state) == [2]
+    assert {m.place for m in world.state.members.values()} == {1, 2}
+
+
+STEPS = st.sampled_from(
+    [
+        "spawned", "spawn failed", "ready", "crash", "good end", "said why", "missed", "answered",
+        "drained", "update", "stop", "start", "scale", "renew", "blocked", "unblocked",
+        "a moment", "a second", "a while", "an hour",
+    ]
+)  # fmt: skip
+
+
+def act(world, step, pick):
+    members = list(world.state.members.values())
+    chosen = members[pick % len(members)].number if members else 0
+    per_run = {
+        "spawned": (Spawned,), "spawn failed": (SpawnFailed, "exec", "x"), "ready": (BecameReady,),
+        "crash": (Exited, 1, None), "good end": (Exited, 0, None), "said why": (Reported, "why"),
+        "missed": (WatchdogMissed,), "answered": (WatchdogAnswered,), "drained": (Drained,),
+    }  # fmt: skip
+    waits = {"a moment": 0.1, "a second": 1.0, "a while": 30.0, "an hour": 3600.0}
+    if step in per_run:
+        world.feed(chosen, *per_run[step])
+    elif step in waits:
+        world.tick(waits[step])
+    elif step in {"blocked", "unblocked"}:
+        world.around = Circumstances(may_start=step == "unblocked")
+        world.tick()
+    elif step == "renew" and members:
+        world.scale(world.state.wanted.instances, renew={members[0].place: chosen})
+    elif step == "update":
+        world.update()
+    elif step in {"stop", "start", "scale"}:
+        world.scale({"stop": 0, "start": 2, "scale": pick % 4}[step])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.booleans(), st.integers(1, 2), st.lists(st.tuples(STEPS, st.integers(0, 5)), max_size=50))
+def test_whatever_happens_each_place_is_in_hand_and_none_serves_twice(first, parallel, walk):
+    world = World(2, start_first=first, parallelism=parallel, burst=3, retry_after=60)
+    for step, pick in walk:
+        act(world, step, pick)
+    world.around = Circumstances()
+    world.scale(2)
+    for _ in range(30):  # and when everything goes well from now on, it comes up
+        world.bring_up()
+        world.end_draining()
+        for member in world.members(Phase.UNRESPONSIVE):
+            world.feed(member.number, WatchdogAnswered)
+        world.tick(5)
+    assert len(world.serving()) == 2
