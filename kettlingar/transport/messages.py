@@ -144,9 +144,10 @@ class Revoke(Message, frozen=True, tag="revoke"):
 
 
 class Ping(Message, frozen=True, tag="ping"):
-    """Is the worker's loop alive? Answered by Pong."""
+    """Is the worker's loop alive? Answered by Pong; `sent` is the monotonic clock's seconds."""
 
     number: int
+    sent: float = 0.0
 
 
 class LogLevel(Message, frozen=True, tag="log-level"):

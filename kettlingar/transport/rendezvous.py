@@ -79,42 +79,47 @@ def read(folder: StrPath, name: str) -> str | None:
 
 
 class StartLock:
-    """Held while a service starts, so that two starts at once end in one service.
+    """Held by a running service, so that two starts at once end in one service.
 
-    The kernel frees it when its holder dies, however it dies. The file stays:
-    removing it would let two processes lock two files of the same name.
+    The kernel frees it when its holder dies, however it dies. An orderly end
+    removes the file too; so whoever has locked a file looks whether it is still
+    the one of that name.
     """
 
     __slots__ = ("_fd", "_folder", "_name")
 
     def __init__(self, folder: StrPath, name: str) -> None:
         self._folder = folder
-        self._name = name
+        self._name = f".{_checked(name)}.lock"
         self._fd = -1
 
     def acquire(self) -> bool:
-        """Take the lock; False at once if another process holds it (it starts the same service)."""
-        if self._fd >= 0:
-            return True
-        with _opened(self._folder) as folder:
-            flags = os.O_RDWR | os.O_CREAT | _OPEN
-            fd = os.open(f".{_checked(self._name)}.lock", flags, 0o600, dir_fd=folder)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return False
-        except BaseException:
-            os.close(fd)
-            raise
-        self._fd = fd
+        """Take the lock; False at once if another process holds it (it runs the same service)."""
+        while self._fd < 0:
+            with _opened(self._folder) as folder:
+                fd = os.open(self._name, os.O_RDWR | os.O_CREAT | _OPEN, 0o600, dir_fd=folder)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    found = os.stat(self._name, dir_fd=folder, follow_symlinks=False)
+                    if os.path.samestat(found, os.fstat(fd)):
+                        self._fd = fd
+                        continue
+                except BlockingIOError:
+                    os.close(fd)
+                    return False
+                except FileNotFoundError:
+                    pass
+                os.close(fd)  # its holder removed it meanwhile: the next file is the lock
         return True
 
     def release(self) -> None:
         """Let the next one start; nothing if it is not held."""
         fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        if fd < 0:
+            return
+        with suppress(OSError), _opened(self._folder) as folder:
+            os.unlink(self._name, dir_fd=folder)
+        os.close(fd)
 
     def __enter__(self) -> bool:
         return self.acquire()

@@ -1,0 +1,58 @@
+"""Every optional import, and what stands in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+def loop_factory(kind: str = "auto") -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop: uvloop's where it is installed, or as `kind` says.
+
+    `kind` is `auto`, `asyncio` or `uvloop`; a uvloop that is asked for by name
+    and missing raises ModuleNotFoundError.
+    """
+    if kind != "asyncio":
+        try:
+            import uvloop
+        except ModuleNotFoundError:
+            if kind == "uvloop":
+                raise
+        else:
+            factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+            return factory
+    return asyncio.new_event_loop
+
+
+def run(main: Coroutine[Any, Any, int], kind: str = "auto") -> int:
+    """Run `main` on a new event loop to its end; cancel what it leaves."""
+    with asyncio.Runner(loop_factory=loop_factory(kind)) as runner:
+        return runner.run(main)
+
+
+def set_process_title(title: str) -> None:
+    """Show `title` in ps and top, where setproctitle is installed."""
+    try:
+        from setproctitle import setproctitle
+    except ModuleNotFoundError:
+        return
+    setproctitle(title)
+
+
+if sys.version_info >= (3, 12):
+
+    def start(
+        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Start `work` at once: where it never waits, it costs no turn of the loop."""
+        return asyncio.Task(work, loop=loop, eager_start=True)
+
+else:
+
+    def start(
+        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Start `work` in the loop's next turn (3.11 has no eager tasks)."""
+        return loop.create_task(work)

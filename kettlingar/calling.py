@@ -1,0 +1,155 @@
+"""One connection of an async client: a request out, its reply in, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from kettlingar.transport.fdpass import close_all, give
+from kettlingar.transport.stream import SocketStream
+from kettlingar.wire.fdtags import FdTag
+from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, StreamEnd
+
+from .endpoints import Link
+
+AHEAD = 256  # items of a stream that are read before their consumer wants them
+
+
+class NotExecutedError(ConnectionError):
+    """The connection ended, and the request on it has certainly not run: it may be sent again."""
+
+
+class CallConnection:
+    """A connected socket to a service; `released` is told when it can carry another call."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        link: Link,
+        *,
+        released: Callable[[CallConnection], None],
+    ) -> None:
+        self.token = link.token
+        self.host = link.host
+        self.prefix = link.prefix
+        self.is_unix = link.sock.family == socket.AF_UNIX
+        self.used = False  # it has carried a call before
+        self._loop = loop
+        self._released = released
+        self._fds: deque[int] = deque()
+        self._reader: ReplyReader | None = None
+        self._answered = False
+        self._events: deque[Any] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._end: Exception | None = None
+        self.stream = SocketStream(loop, link.sock, self, takes_fds=self.is_unix)
+        self.stream.start()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open, and nothing is known against it."""
+        return self._end is None and not self.stream.closing
+
+    # --- out ------------------------------------------------------------------
+
+    def send(self, request: bytes, fds: list[int], reader: ReplyReader) -> None:
+        """Send a request, whose reply `reader` will read."""
+        self._reader = reader
+        self._answered = False
+        self._events.clear()
+        self.stream.write(request, fds)
+
+    def resolve(self, tag: FdTag) -> object:
+        """Turn a placeholder in a reply into the open file or socket that came with it."""
+        if not self._fds:
+            raise OSError("the reply names a descriptor that did not come")
+        return give(tag, self._fds.popleft())
+
+    async def event(self) -> Item | Result | StreamEnd:
+        """Return the next part of the reply; raise what the service, or the connection, raised."""
+        while not self._events:
+            if self._end is not None:
+                raise self._end
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                self.close()  # the rest of this reply must not meet the next call
+                raise
+            finally:
+                self._waiter = None
+        event = self._events.popleft()
+        if len(self._events) < AHEAD:
+            self.stream.resume()
+        if isinstance(event, Failure):
+            raise event.exception
+        assert isinstance(event, (Item, Result, StreamEnd))
+        return event
+
+    # --- in (transport.stream.Receiver) ---------------------------------------
+
+    def received(self, data: bytes, fds: list[int]) -> None:
+        """Read a part of the reply."""
+        self._fds += fds
+        reader = self._reader
+        if reader is None:
+            self.close()  # nobody asked anything
+            return
+        self._answered = True
+        for event in reader.feed(data):
+            self._take(event)
+        if len(self._events) > AHEAD:
+            self.stream.pause()
+        self._wake()
+
+    def _take(self, event: Any) -> None:
+        self._events.append(event)
+        if isinstance(event, Item):
+            return
+        self._reader = None
+        self.used = True
+        if self._fds:
+            close_all(self._fds)
+            self._fds.clear()
+        if event.keep_alive and self.usable:
+            self._released(self)
+        else:
+            self.close()
+
+    def ended(self, error: OSError | None) -> None:
+        """Take the end of the connection, which may be the end of the reply too."""
+        reader, self._reader = self._reader, None
+        if reader is None:
+            self.close()
+            return
+        if error is None:
+            for event in reader.eof():
+                self._events.append(event)
+        if not self._events:
+            self._end = self._explain(error)
+        self.close()
+        self._wake()
+
+    def _explain(self, error: OSError | None) -> Exception:
+        # A reset before any byte of an answer says that the request was not read to its end.
+        reset = isinstance(error, (ConnectionResetError, BrokenPipeError))
+        if not self._answered and reset:
+            return NotExecutedError("the service closed the connection before it read the request")
+        return OSError(
+            f"the connection to the service broke before its answer was whole: {error or 'closed'}"
+        )
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """End it."""
+        if self._end is None:
+            self._end = OSError("the connection is closed")
+        close_all(self._fds)
+        self._fds.clear()
+        self.stream.abort()

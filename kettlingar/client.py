@@ -1,0 +1,263 @@
+"""The async client: calls, streams, a pool of connections, and repeats that are safe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from kettlingar.transport.fdpass import close_all, take
+from kettlingar.wire.fdtags import tag_default
+from kettlingar.wire.rpc import Item, ReplyReader, Result, StreamEnd, encode_call
+
+from .calling import CallConnection, NotExecutedError
+from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint, SocketEndpoint
+from .errors import NotRunning
+
+POOL = 32  # idle connections that are kept
+
+
+class ReplyStream:
+    """The items of a streaming method, as they come; iterate it, once."""
+
+    def __init__(self, connection: CallConnection, first: Item) -> None:
+        self._connection = connection
+        self._next: Item | None = first
+        self._ended = False
+
+    def __call__(self) -> ReplyStream:
+        """Return self: the seed's clients call what `call` gave them."""
+        return self
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._items()
+
+    async def _items(self) -> AsyncIterator[Any]:
+        try:
+            item: Any = self._next
+            self._next = None
+            while isinstance(item, Item):
+                yield item.value
+                item = await self._connection.event()
+            self._ended = True
+        finally:
+            if not self._ended:
+                self._connection.close()
+
+
+class _NoItems(ReplyStream):
+    """A stream that ended before its first item."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def _items(self) -> AsyncIterator[Any]:
+        return
+        yield
+
+
+class Client:
+    """Calls the methods of one service: `await client.meow()`, `async for x in client.purr(3)`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._idle: list[CallConnection] = []
+        self._methods: dict[str, dict[str, Any]] = {}
+
+    # --- finding the service --------------------------------------------------
+
+    async def connect(
+        self, *, start: Callable[[], Awaitable[None]] | None = None, retry: int = 3
+    ) -> Client:
+        """Ping the service and learn its methods; `start` starts it if it does not run.
+
+        NotRunning when nobody answers after `retry` further attempts.
+        """
+        for attempt in range(retry + 1):
+            try:
+                await self.refresh()
+            except NotRunning:
+                if attempt == retry:
+                    raise
+                if start is not None:
+                    await start()
+                    start = None
+                else:
+                    await asyncio.sleep(0.05 + 0.15 * attempt)
+            else:
+                break
+        return self
+
+    async def refresh(self) -> dict[str, Any]:
+        """Ping the service; learn its methods anew."""
+        pong = await self.call("ping")
+        if not isinstance(pong, dict) or not pong.get("pong"):
+            raise NotRunning(
+                f"cannot use what answers at {self.address}: its ping says {pong!r:.80}"
+            )
+        self._methods = pong.get("methods") or {}
+        return pong
+
+    @property
+    def url(self) -> str | None:
+        """Where the service answers over TCP; without its token."""
+        return self._endpoint.url
+
+    @property
+    def address(self) -> Any:
+        """The service's address: a path, or (host, port)."""
+        return self._endpoint.address
+
+    @property
+    def secret(self) -> str | None:
+        """The service's token, where this client has seen it."""
+        return self._endpoint.secret
+
+    api_url = url
+    api_addr = address
+    api_secret = secret
+
+    def __str__(self) -> str:
+        return f"Client on {self.address or '(not connected)'}"
+
+    # --- calling --------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        record = self._methods.get(name) or self._methods.get(f"public_{name}")
+        if record is None:
+            raise AttributeError(f"the service has no method {name!r}")
+
+        async def call_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            async for item in await self.call(name, *args, **kwargs):
+                yield item
+
+        async def call_once(*args: Any, **kwargs: Any) -> Any:
+            return await self.call(name, *args, **kwargs)
+
+        return call_stream if record.get("streams") else call_once
+
+    async def call(
+        self,
+        name: str,
+        *args: Any,
+        call_use_json: bool = False,
+        call_max_tries: int = 3,
+        call_allow_unix: bool = True,
+        call_timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a method; return its result, or a ReplyStream.
+
+        `call_timeout` bounds, in seconds, the wait for the answer (of a stream:
+        for its first item); TimeoutError then. A request is repeated, up to
+        `call_max_tries` times in all, only where it cannot have been executed.
+        """
+        if call_timeout is not None:
+            async with asyncio.timeout(call_timeout):
+                return await self.call(
+                    name,
+                    *args,
+                    call_use_json=call_use_json,
+                    call_max_tries=call_max_tries,
+                    call_allow_unix=call_allow_unix,
+                    **kwargs,
+                )
+        for tries_left in reversed(range(call_max_tries)):
+            connection = self._pooled(allow_unix=call_allow_unix)
+            if connection is None:
+                connection = await self._opened(allow_unix=call_allow_unix)
+            try:
+                self._send(connection, name, args, kwargs, use_json=call_use_json)
+                return await self._first(connection)
+            except NotExecutedError:
+                if not tries_left:
+                    raise
+        raise NotRunning(f"cannot call {name}: no attempt was allowed ({call_max_tries})")
+
+    def _send(
+        self,
+        connection: CallConnection,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        use_json: bool,
+    ) -> None:
+        fds: list[int] = []
+
+        def tag(thing: object) -> Any:
+            taken = take(thing, len(fds))
+            if taken is None:
+                return None
+            if not connection.is_unix:
+                raise ValueError("cannot send an open file over TCP; call over the unix socket")
+            fds.append(taken[1])
+            return taken[0]
+
+        try:
+            request = encode_call(
+                name,
+                args,
+                kwargs,
+                host=connection.host,
+                prefix=connection.prefix,
+                token=connection.token,
+                use_json=use_json,
+                default=tag_default(tag),
+                fds=fds,
+            )
+        except BaseException:
+            close_all(fds)
+            self._release(connection)
+            raise
+        connection.send(request, fds, ReplyReader(resolve=connection.resolve))
+
+    async def _first(self, connection: CallConnection) -> Any:
+        event = await connection.event()
+        if isinstance(event, Result):
+            return event.value
+        return _NoItems() if isinstance(event, StreamEnd) else ReplyStream(connection, event)
+
+    # --- connections ----------------------------------------------------------
+
+    def _pooled(self, *, allow_unix: bool) -> CallConnection | None:
+        for index in range(len(self._idle) - 1, -1, -1):
+            connection = self._idle[index]
+            if not connection.usable:
+                del self._idle[index]
+            elif allow_unix or not connection.is_unix:
+                del self._idle[index]
+                return connection
+        return None
+
+    async def _opened(self, *, allow_unix: bool) -> CallConnection:
+        link: Link = await self._endpoint.open(allow_unix=allow_unix)
+        return CallConnection(asyncio.get_running_loop(), link, released=self._release)
+
+    def _release(self, connection: CallConnection) -> None:
+        if len(self._idle) < POOL:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+
+async def connect(name: str) -> Client:
+    """Return a client for the service `name`, without importing its module.
+
+    The service is looked for at the supervisor first, then by the files that a
+    service of this user leaves in its state directory. NotRunning if nobody answers.
+    """
+    from .finding import endpoint_for
+
+    return await Client(await endpoint_for(name)).connect(retry=0)
+
+
+__all__ = ["Client", "FileEndpoint", "PathEndpoint", "ReplyStream", "SocketEndpoint", "connect"]

@@ -1,0 +1,27 @@
+"""An exception -> a status, a body and headers. `errors` has the table, the client reads it back."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from .errors import HttpError, NeedInfoException, RedirectException, Unavailable
+
+
+def describe(error: Exception, *, authed: bool) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Return what a caller is told; a traceback only goes to one with credentials."""
+    body: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
+    if isinstance(error, RedirectException):
+        return 302, body, {"Location": error.url}
+    if isinstance(error, NeedInfoException):
+        body["needed_vars"] = error.needed_vars
+        body["resource"] = error.resource
+        return 423, body, {}
+    if isinstance(error, HttpError):
+        return error.status, body, {"Retry-After": "1"} if isinstance(error, Unavailable) else {}
+    if isinstance(error, PermissionError):
+        return 403, body, {}
+    if not authed:
+        return 500, {"error": "the service failed; its log says how"}, {}
+    body["traceback"] = "".join(traceback.format_exception(error))
+    return 500, body, {}

@@ -1,0 +1,293 @@
+"""RPCKitten: the class that authors extend, and everything they may override.
+
+A composition root: it joins the method table, the configuration, the server
+and the client, and decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+from kettlingar.api.binding import guarantee_type
+from kettlingar.api.methods import Method, MethodTable, read_assigned, read_methods, read_object
+from kettlingar.config import schema
+from kettlingar.wire import content
+
+from . import errors
+from .client import Client, FileEndpoint
+from .local import LocalCaller
+from .request import FdsResult, HttpResult, RequestInfo
+from .standard_api import StandardApi
+
+log = logging.getLogger("kettlingar.kitten")
+
+
+class RPCKitten(StandardApi):
+    """A microservice: each `async def api_NAME` is a method that callers can reach.
+
+    `api_NAME` needs credentials, `public_api_NAME` does not; `raw_NAME` and
+    `public_raw_NAME` write their answer themselves. The nested `Configuration`
+    holds the settings, one constant in capitals each.
+    """
+
+    Configuration: ClassVar[type[schema.Configuration]] = schema.Configuration
+
+    NotRunning = errors.NotRunning
+    NeedInfoException = errors.NeedInfoException
+    RedirectException = errors.RedirectException
+    HttpError = errors.HttpError
+
+    methods: MethodTable = MethodTable()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Read the class once: its methods, and the settings of its whole tree."""
+        super().__init_subclass__(**kwargs)
+        cls.Configuration = _joined_configuration(cls)
+        cls.methods = read_methods(cls)
+
+    def __init__(
+        self, config: schema.Configuration | None = None, args: Sequence[str] | None = None
+    ) -> None:
+        """Take a ready `config`, or make one from `args`, as a command line has them.
+
+        Raise ConfigError, which lists all problems, if `args` cannot be used.
+        """
+        if config is None:
+            config = self.Configuration()
+            config.configure(list(args or []))
+        self.config = config
+        self.name: str = config.worker_name
+        self.stop_wanted: asyncio.Event | None = None
+        self._client: Client | None = None
+        self._local: LocalCaller | None = None
+        self._overridden = {
+            name: getattr(self, name)
+            for name in ("to_json", "to_msgpack", "from_json", "from_msgpack")
+            if getattr(type(self), name) is not getattr(RPCKitten, name)
+        }
+
+    # --- calling methods ------------------------------------------------------
+
+    async def connect(self, *, auto_start: bool = False, retry: int = 3) -> RPCKitten:
+        """Find the running service and return self, on which its methods can then be called.
+
+        With `auto_start` it is started if it does not run. Raise NotRunning when
+        nobody answers after `retry` further attempts.
+        """
+        client = Client(FileEndpoint(self.config.app_state_dir, self.config.worker_name))
+        start = None
+        if auto_start:
+            launch = import_module("kettlingar.launch")
+            start = lambda: launch.start(self)  # noqa: E731  a name would not say more
+        await client.connect(start=start, retry=retry)
+        self._client = client
+        return self
+
+    async def loopback(self) -> RPCKitten:
+        """Run the service in this process, without a server; return self."""
+        self._local = LocalCaller(self)
+        await self.init_servers([])
+        self.read_assigned_methods()
+        return self
+
+    async def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method by name; a streaming one gives an async iterator."""
+        return await self._callee().call(name, *args, **kwargs)
+
+    def serve_locally(self) -> None:
+        """From now on one's own methods, called from inside, run here."""
+        self._local = LocalCaller(self)
+
+    def _callee(self) -> LocalCaller | Client:
+        if self._local is not None:
+            return self._local
+        if self._client is not None:
+            return self._client
+        raise errors.NotRunning(
+            f"cannot call {self.config.app_name}: not connected; await .connect() first"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached for names that the class does not have.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        method = self.methods.find(name, private=True)
+        if method is not None:
+            return self._calling(method)
+        if self._client is not None:
+            return getattr(self._client, name)
+        raise AttributeError(f"{type(self).__name__} has no method or attribute {name!r}")
+
+    def _calling(self, method: Method) -> Callable[..., Any]:
+        async def call_stream(*args: Any, **kwargs: Any) -> Any:
+            async for item in await self.call(method.name, *args, **kwargs):
+                yield item
+
+        async def call_once(*args: Any, **kwargs: Any) -> Any:
+            return await self.call(method.name, *args, **kwargs)
+
+        caller = call_stream if method.streams else call_once
+        caller.__name__ = method.name
+        caller.__doc__ = method.doc
+        return caller
+
+    def sync_proxy(self) -> Any:
+        """Return the same service without async: blocking calls, several threads at once."""
+        return import_module("kettlingar.asynctools").SyncProxy(self)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} on {self.api_url or '(not connected)'}"
+
+    @property
+    def api_url(self) -> str | None:
+        """Where the connected service answers; without its secret."""
+        return self._client.url if self._client is not None else None
+
+    @property
+    def api_addr(self) -> Any:
+        """The connected service's address: a path, or (host, port)."""
+        return self._client.address if self._client is not None else None
+
+    @property
+    def api_secret(self) -> str | None:
+        """The connected service's token, where this client has seen it."""
+        return self._client.secret if self._client is not None else None
+
+    # --- for methods to use ---------------------------------------------------
+
+    def fds_result(self, *files: Any) -> FdsResult:
+        """Answer with open files or sockets; they are closed here once they are sent."""
+        flat: list[Any] = []
+        for thing in files:
+            flat.extend(thing if isinstance(thing, (list, tuple)) else [thing])
+        return FdsResult(flat)
+
+    def sse_start_result(self, data: object = None) -> HttpResult:
+        """Make the stream that begins with this item one of server-sent events."""
+        return HttpResult("text/event-stream", data)
+
+    def expose_methods(self, thing: object) -> None:
+        """Offer the `api_...` methods of another object too. TypeError if names clash."""
+        self.methods = self.methods.with_methods(read_object(thing))
+
+    def read_assigned_methods(self) -> None:
+        """Take notice of methods that were assigned to self (`self.api_mrow = ...`)."""
+        assigned = read_assigned(self)
+        if assigned:
+            self.methods = self.methods.with_methods(assigned)
+
+    # --- hooks an author may override -----------------------------------------
+
+    async def init_servers(self, servers: list[Any]) -> list[Any]:
+        """Prepare before the first request; called once, when the loop runs."""
+        return servers
+
+    async def shutdown(self) -> None:
+        """Clean up after the last request."""
+
+    async def validate_request_header(self, path: str, header: Any) -> None:
+        """Look at a request before it is routed; raise to refuse it."""
+
+    def get_api_methods(self, request: RequestInfo) -> Sequence[Any] | None:
+        """Return methods to be tried for this request before the table is."""
+
+    def get_method_name(self, request: RequestInfo) -> str | None:
+        """Return the name of the method that this request means, None for the usual one."""
+
+    def get_default_methods(self, request: RequestInfo) -> Sequence[Any] | None:
+        """Return methods to be tried when no other answers to this request."""
+
+    def guarantee_type(self, rule: Any, value: Any) -> Any:
+        """Convert an argument to its annotation; ValueError or TypeError if that cannot be."""
+        return guarantee_type(rule, value)
+
+    def to_json(self, data: Any, default: Any = None) -> bytes:
+        """Encode as JSON; `default` is asked for what has no form of its own."""
+        return content.to_json(data, default)
+
+    def from_json(self, data: bytes) -> Any:
+        """Decode JSON."""
+        return content.from_json(data)
+
+    def to_msgpack(self, data: Any, default: Any = None) -> bytes:
+        """Encode as msgpack; `default` is asked for what has no form of its own."""
+        return content.to_msgpack(data, default)
+
+    def from_msgpack(self, data: bytes) -> Any:
+        """Decode msgpack."""
+        return content.from_msgpack(data)
+
+    def get_docstring(self, method: Any) -> str:
+        """Return the help text of a function or class."""
+        return method.__doc__ or ""
+
+    def print_result(self, result: Any) -> None:
+        """Print a result on the command line."""
+        import_module("kettlingar.cli.render").print_result(result)
+
+    def encode(self, kind: content.Kind, value: Any, default: Any) -> bytes:
+        """Turn a value into the bytes of an answer (the server's way in)."""
+        if kind is content.Kind.MSGPACK:
+            return self._overridden.get("to_msgpack", content.to_msgpack)(value, default)
+        data = self._overridden.get("to_json", content.to_json)(value, default)
+        return data.encode() if isinstance(data, str) else data
+
+    # --- logging, under the service's name ------------------------------------
+
+    def _log(self, level: int, text: str, args: tuple[Any, ...], **more: Any) -> None:
+        log.log(level, "[%s] %s", self.name, (text % args) if args else text, **more)
+
+    def exception(self, text: str, *args: Any) -> None:
+        """Log at ERROR, with the traceback of the exception being handled."""
+        self._log(logging.ERROR, text, args, exc_info=True)
+
+    def error(self, text: str, *args: Any) -> None:
+        """Log at ERROR."""
+        self._log(logging.ERROR, text, args)
+
+    def warning(self, text: str, *args: Any) -> None:
+        """Log at WARNING."""
+        self._log(logging.WARNING, text, args)
+
+    def info(self, text: str, *args: Any) -> None:
+        """Log at INFO."""
+        self._log(logging.INFO, text, args)
+
+    def debug(self, text: str, *args: Any) -> None:
+        """Log at DEBUG."""
+        self._log(logging.DEBUG, text, args)
+
+    def trace(self, text: str, *args: Any) -> None:
+        """Log below DEBUG."""
+        self._log(1, text, args)
+
+    # --- the command line -----------------------------------------------------
+
+    @classmethod
+    def Main(cls, argv: Sequence[str] | None = None) -> None:  # noqa: N802  the seed's name
+        """Run the service's command line, and exit with its code."""
+        main = import_module("kettlingar.cli.main").main
+        sys.exit(main(cls, list(sys.argv[1:] if argv is None else argv)))
+
+
+RPCKitten.methods = read_methods(RPCKitten)
+
+
+def _joined_configuration(cls: type[RPCKitten]) -> type[schema.Configuration]:
+    """One class with the settings of all `Configuration`s in the tree, mix-ins' included."""
+    found: list[type] = []
+    for base in cls.__mro__:
+        config = base.__dict__.get("Configuration")
+        if config is not None and not any(issubclass(known, config) for known in found):
+            found.append(config)
+    if len(found) == 1:
+        single: type[schema.Configuration] = found[0]
+        return single
+    joined = type("Configuration", tuple(found), {"__doc__": found[0].__doc__})
+    assert issubclass(joined, schema.Configuration)
+    return joined

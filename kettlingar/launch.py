@@ -1,0 +1,155 @@
+"""Starts a service as a process of its own, apart from the terminal that asked for it.
+
+What the new process must know goes to its standard input, since it may hold a
+secret, and others can read a command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kettlingar.config.paths import make_private_dir
+from kettlingar.config.schema import COMMAND_LINE, DEFAULT
+
+from .errors import NotRunning
+
+if TYPE_CHECKING:
+    from .kitten import RPCKitten
+
+PATIENCE = 20.0  # seconds for a service to come up
+UP = b"up\n"
+
+
+def log_path(kitten: RPCKitten) -> Path:
+    """Return where a detached service logs to."""
+    return Path(kitten.config.app_state_dir) / f"{kitten.config.worker_name}.log"
+
+
+async def start(kitten: RPCKitten) -> None:
+    """Start `kitten`'s service in its own session; return when it answers.
+
+    NotRunning, with the end of its log, if it ends before that.
+    """
+    log = log_path(kitten)
+    process, answer, begin = _spawn(kitten, log)
+    try:
+        word = await _word_from(answer)
+    except TimeoutError:
+        raise NotRunning(
+            f"cannot start {_name(kitten)}: it is not up after {PATIENCE:g} s; see {log}"
+        ) from None
+    finally:
+        process.returncode = process.poll() or 0  # it is nobody's child from here on
+    if word != UP:
+        raise NotRunning(f"cannot start {_name(kitten)}: it ended at once\n{_tail(log, begin)}")
+
+
+def _spawn(kitten: RPCKitten, log: Path) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Return the process, a pipe on which it will say that it is up, and where its log begins."""
+    make_private_dir(kitten.config.app_state_dir)
+    read_end, write_end = os.pipe()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        with open(os.open(log, flags, 0o600), "wb") as out:
+            begin = out.seek(0, os.SEEK_END)
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "kettlingar", "launch", _name(kitten)],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                pass_fds=(write_end,),
+            )
+    finally:
+        os.close(write_end)
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(json.dumps(_orders(kitten, write_end), default=str).encode())
+    return process, read_end, begin
+
+
+def _name(kitten: RPCKitten) -> str:
+    return f"{kitten.config.app_name}/{kitten.config.worker_name}"
+
+
+def _orders(kitten: RPCKitten, ready_fd: int) -> dict[str, Any]:
+    module = sys.modules[type(kitten).__module__]
+    spec = getattr(module, "__spec__", None)
+    config = kitten.config
+    return {
+        "path": sys.path,
+        "module": spec.name if spec is not None else "",
+        "file": str(Path(module.__file__).resolve()) if module.__file__ else "",
+        "class": type(kitten).__qualname__,
+        "settings": {k: v for k, v in config.as_dict().items() if config.origin(k) != DEFAULT},
+        "ready_fd": ready_fd,
+    }
+
+
+async def _word_from(fd: int) -> bytes:
+    """Read what the new process says: one word, or nothing if it has ended."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(fd, readable.set)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await readable.wait()
+        return os.read(fd, len(UP))
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+def _tail(log: Path, begin: int) -> str:
+    with log.open("rb") as file:
+        file.seek(begin)
+        return file.read()[-2000:].decode("utf-8", "replace").rstrip()
+
+
+# --- in the new process -------------------------------------------------------
+
+
+def main() -> int:
+    """Be the service that `start` described on standard input; return the exit code."""
+    from .process import serve
+
+    orders = json.loads(sys.stdin.buffer.read())
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.path[:] = orders["path"]
+    kitten_class = _load(orders)
+    config = kitten_class.Configuration()
+    config.apply(COMMAND_LINE, orders["settings"])
+    ready_fd = orders["ready_fd"]
+    os.set_inheritable(ready_fd, False)
+
+    def ready() -> None:
+        os.write(ready_fd, UP)
+        os.close(ready_fd)
+
+    return serve(kitten_class(config=config), ready)
+
+
+def _load(orders: dict[str, Any]) -> Any:
+    if orders["module"] and orders["module"] != "__main__":
+        module = importlib.import_module(orders["module"].removesuffix(".__main__"))
+    else:
+        spec = importlib.util.spec_from_file_location("kitten_main", orders["file"])
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["kitten_main"] = module
+        spec.loader.exec_module(module)
+    found: Any = module
+    for part in orders["class"].split("."):
+        found = getattr(found, part)
+    return found

@@ -1,0 +1,85 @@
+"""Log lines of a service: to stderr, as text or one JSON object each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+
+LEVELS = {"trace": 1, "debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+TEXT = "%(asctime)s %(process)d %(levelname).1s %(name)s %(message)s"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, service, instance, level, logger, message."""
+
+    def __init__(self, service: str = "", instance: int = 0) -> None:
+        super().__init__()
+        self._more = {"service": service, "instance": instance} if service else {}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            **self._more,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
+
+
+class TextLines(logging.Formatter):
+    """Text for people; what a client sent cannot forge lines or move the cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text, control characters escaped in all but tracebacks."""
+        record.message = record.getMessage()
+        if not record.message.isprintable():
+            record.message = "".join(
+                c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+                for c in record.message
+            )
+        record.asctime = self.formatTime(record)
+        text = self.formatMessage(record)
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def level_number(level: int | str) -> int:
+    """Read a level by name or number; ValueError for an unknown name."""
+    if isinstance(level, int):
+        return level
+    text = level.strip().lower()
+    if text.isdigit():
+        return int(text)
+    if text not in LEVELS:
+        raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
+    return LEVELS[text]
+
+
+def begin_logging(
+    level: int | str, style: str = "text", service: str = "", instance: int = 0
+) -> None:
+    """Log to stderr from `level` on; `style` is `text` or `json`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(service, instance) if style == "json" else TextLines(TEXT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level_number(level) or logging.INFO)
+
+
+def set_level(level: int | str) -> None:
+    """Log from `level` on."""
+    logging.getLogger().setLevel(level_number(level))
+
+
+def change_level() -> None:
+    """A step towards more: info -> debug -> trace -> info."""
+    root = logging.getLogger()
+    root.setLevel({logging.INFO: 10, logging.DEBUG: 1}.get(root.level, logging.INFO))
+    root.log(root.level, "log level is now %d", root.level)

@@ -1,0 +1,211 @@
+"""One process's life: logging, signals, the loop, drain, exit.
+
+`Runtime` is what a process is on the inside, with or without a supervisor;
+`serve` is the life of one that stands alone (`start`, `serve`, systemd).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import io
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kettlingar.config.paths import make_private_dir
+from kettlingar.transport import listeners, rendezvous
+from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.notify import Notifier
+from kettlingar.transport.peercred import peer
+from kettlingar.wire.http11 import Limits
+
+from . import _compat
+from .api.access import Caller
+from .api.routing import normal_prefix
+from .logs import begin_logging, change_level
+from .server import Observer, Server
+from .serving import Hooks, Origin, Settings
+from .transport.connection import Timeouts
+
+if TYPE_CHECKING:
+    from .kitten import RPCKitten
+
+log = logging.getLogger(__name__)
+
+SECRET_BYTES = 18  # 144 random bits
+
+
+def settings_of(kitten: RPCKitten, secret: str, public: list[str] | None = None) -> Settings:
+    """Read a server's numbers from a kitten's configuration."""
+    config = kitten.config
+    return Settings(
+        secret=secret,
+        prefix=normal_prefix(config.worker_url_path),
+        limits=Limits(
+            max_head=config.worker_http_max_head,
+            max_line=config.worker_http_max_line,
+            max_headers=config.worker_http_max_headers,
+            max_body=config.worker_http_request_max_size,
+        ),
+        timeouts=Timeouts(
+            head=config.worker_http_request_timeout1,
+            body=config.worker_http_request_timeout2,
+            idle=config.worker_http_keepalive,
+            send=config.worker_http_send_timeout,
+        ),
+        max_depth=config.worker_max_depth,
+        max_connections=config.worker_max_connections,
+        allowed_hosts=tuple(config.worker_allowed_hosts),
+        public_over_tcp=None if public is None else frozenset(public),
+    )
+
+
+def hooks_of(kitten: RPCKitten) -> Hooks:
+    """Collect what the author has overridden: what they have not costs nothing."""
+    base = _base_class(type(kitten))
+    names = (
+        "validate_request_header",
+        "get_method_name",
+        "get_api_methods",
+        "get_default_methods",
+    )
+    return Hooks(
+        **{
+            name: getattr(kitten, name)
+            for name in names
+            if getattr(type(kitten), name) is not getattr(base, name)
+        },
+        request_done=[
+            vars(cls)["request_done"].__get__(kitten)
+            for cls in type(kitten).__mro__
+            if "request_done" in vars(cls)
+        ],
+    )
+
+
+def _base_class(cls: type) -> type:
+    return next(c for c in cls.__mro__ if c.__module__ == "kettlingar.kitten")
+
+
+class Runtime:
+    """A kitten at work in this process: its server, and the way to its end."""
+
+    def __init__(self, kitten: RPCKitten, settings: Settings, observer: Observer | None) -> None:
+        self.kitten = kitten
+        self.stop_wanted = kitten.stop_wanted = asyncio.Event()
+        self.server = Server(kitten, settings, hooks_of(kitten), observer)
+        self._extra: list[Any] = []
+
+    async def begin(self, servers: list[Any]) -> None:
+        """Let the author prepare; after this the method table is complete."""
+        self.kitten.serve_locally()
+        self._extra = await self.kitten.init_servers(servers) or []
+        self.kitten.read_assigned_methods()
+
+    async def end(self, seconds: float) -> None:
+        """Finish what runs within `seconds`, then let the author clean up."""
+        await self.server.drain(seconds)
+        await self.kitten.shutdown()
+
+
+def watch_signals(stop: asyncio.Event) -> None:
+    """TERM and INT stop, USR2 changes the log level, USR1 dumps stacks and tasks."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGUSR2, change_level)
+    loop.add_signal_handler(signal.SIGUSR1, _log_tasks)
+    # In C, so that it works while Python code blocks the loop; then Python's handler.
+    faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
+
+
+def _log_tasks() -> None:
+    for task in asyncio.all_tasks():
+        text = io.StringIO()
+        task.print_stack(file=text)
+        log.warning("task %s", text.getvalue().rstrip())
+
+
+def serve(kitten: RPCKitten, ready: Callable[[], None] | None = None) -> int:
+    """Serve until told to stop; return the exit code. `ready` is called when it answers."""
+    config = kitten.config
+    begin_logging(config.worker_log_level, config.worker_log_format)
+    os.umask(config.worker_umask)
+    if config.worker_nice:
+        os.nice(config.worker_nice)
+    state = Path(config.app_state_dir)
+    make_private_dir(state)
+    with ExitStack() as stack:
+        lock = rendezvous.StartLock(state, config.worker_name)
+        if not lock.acquire():
+            log.error("cannot start %s: it is running already", config.worker_name)
+            return 1
+        stack.callback(lock.release)
+        return _compat.run(_serve(kitten, state, stack, ready), config.worker_loop)
+
+
+async def _serve(
+    kitten: RPCKitten, state: Path, stack: ExitStack, ready: Callable[[], None] | None
+) -> int:
+    config = kitten.config
+    secret = config.worker_secret or secrets.token_urlsafe(SECRET_BYTES)
+    notifier = Notifier.from_environment(os.environ)
+    runtime = Runtime(kitten, settings_of(kitten, secret), None)
+    watch_signals(runtime.stop_wanted)
+    sockets: list[socket.socket] = []
+    host, port = config.worker_listen_host, 0
+    if config.worker_use_tcp:
+        tcp = listeners.bind_tcp(host, config.worker_listen_port, config.worker_listen_queue)
+        port = tcp.getsockname()[1]
+        sockets.append(tcp)
+    if config.worker_use_unixdomain:
+        path = state / f"{config.worker_name}.sock"
+        sockets.append(listeners.bind_unix(path, config.worker_listen_queue, 0o600))
+        stack.callback(path.unlink, missing_ok=True)
+    await runtime.begin(list(sockets))
+    acceptors = [accept_on(sock, runtime.server) for sock in sockets]
+    url = _url(host, port, secret, config.worker_url_path)
+    published = rendezvous.publish(state, config.worker_name, url)
+    stack.callback(published.remove)
+    _compat.set_process_title(f"{config.app_name}/{config.worker_name} on {host}:{port}")
+    log.info("started %s pid=%d port=%d state=%s", config.worker_name, os.getpid(), port, state)
+    notifier.ready()
+    if ready is not None:
+        ready()
+    await runtime.stop_wanted.wait()
+    notifier.stopping()
+    for acceptor in acceptors:
+        acceptor.close()
+    await runtime.end(config.worker_drain_timeout)
+    log.info("stopped %s pid=%d", config.worker_name, os.getpid())
+    return 0
+
+
+def _url(host: str, port: int, secret: str, prefix: str) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}{normal_prefix(prefix)}/{secret}"
+
+
+def accept_on(sock: socket.socket, server: Server) -> Acceptor:
+    """Serve whatever connects to a listening socket."""
+
+    def local(new: socket.socket, _address: object) -> None:
+        pid, uid, _gid = peer(new)
+        server.accept(new, Origin(tcp=False, caller=Caller(uid=uid, pid=pid)))
+
+    def remote(new: socket.socket, _address: object) -> None:
+        server.accept(new, Origin())
+
+    accept = local if sock.family == socket.AF_UNIX else remote
+    return Acceptor(asyncio.get_running_loop(), sock, accept, _trouble)
+
+
+def _trouble(error: OSError) -> None:
+    log.warning("cannot accept connections for a moment: %s", error)

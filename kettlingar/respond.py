@@ -1,0 +1,223 @@
+"""Results of methods -> bytes of HTTP answers. The only writer of response heads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Protocol
+
+from kettlingar.wire.content import Kind
+from kettlingar.wire.http11 import REASONS, response_head
+from kettlingar.wire.streaming import LAST_CHUNK, chunk, sse
+
+from .request import FdsResult, HttpResult
+
+EVENT_STREAM = "text/event-stream"
+RPC_TYPES = {kind.mimetype: kind for kind in (Kind.MSGPACK, Kind.JSON)}
+
+Encode = Callable[[Kind, object], bytes]
+
+
+class Sink(Protocol):
+    """Where an answer goes: a connection, or a descriptor that the caller sent along."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether this is the last answer there."""
+
+    def send(self, data: bytes | bytearray, fds: list[int] | tuple[int, ...] = ()) -> None:
+        """Write `data`, with `fds` beside its first byte."""
+
+    async def drained(self) -> None:
+        """Wait until the reader keeps up."""
+
+
+class _Clock:
+    """The Date header (RFC 9110, 6.6.1), made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = b""
+
+    def line(self) -> bytes:
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._text = f"Date: {formatdate(now, usegmt=True)}\r\n".encode()
+        return self._text
+
+
+_clock = _Clock()
+
+
+@lru_cache(maxsize=256)
+def _start(status: int, mimetype: str, *, close: bool) -> bytes:
+    headers = [("Content-Type", mimetype)] if mimetype else []
+    if close:
+        headers.append(("Connection", "close"))
+    return response_head(status, headers)[:-2]  # the blank line comes later
+
+
+def head(
+    status: int,
+    mimetype: str,
+    *,
+    close: bool,
+    length: int | None = None,
+    extra: Sequence[tuple[str, str]] = (),
+) -> bytes:
+    """Return a response head; with no `length` the body is chunked, or there is none (204, 304)."""
+    parts = [_start(status, mimetype, close=close), _clock.line()]
+    if extra:
+        parts.append(response_head(status, extra).partition(b"\r\n")[2][:-2])
+    if length is not None:
+        parts.append(b"Content-Length: %d\r\n\r\n" % length)
+    else:
+        parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def as_result(value: object) -> HttpResult:
+    """Read a method's return value: an HttpResult, the older (mimetype, data), or plain data."""
+    if isinstance(value, HttpResult):
+        return value
+    if type(value) is tuple and len(value) == 2:
+        mimetype, data = value
+        if mimetype is None or (isinstance(mimetype, str) and "/" in mimetype):
+            return HttpResult(mimetype, data)
+    return HttpResult(None, value)
+
+
+def body_of(result: HttpResult, kind: Kind, encode: Encode) -> tuple[str, bytes]:
+    """Return an answer's MIME type and bytes."""
+    mimetype, data = result.mimetype, result.data
+    if mimetype is None:
+        return kind.mimetype, encode(kind, data)
+    if isinstance(data, str):
+        if mimetype.startswith("text/") and "charset" not in mimetype:
+            mimetype += "; charset=utf-8"
+        return mimetype, data.encode("utf-8", "surrogateescape")
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return mimetype, bytes(data)
+    return mimetype, encode(RPC_TYPES.get(mimetype, kind), data)
+
+
+def extra_headers(result: HttpResult) -> list[tuple[str, str]]:
+    """Return the headers that a result brings beside its type and length."""
+    extra = list(result.headers.items())
+    if result.redirect_to:
+        extra.append(("Location", result.redirect_to))
+    return extra
+
+
+def one(
+    sink: Sink,
+    result: HttpResult,
+    kind: Kind,
+    encode: Encode,
+    *,
+    without_body: bool = False,
+    close: bool = False,
+    fds: list[int] | tuple[int, ...] = (),
+) -> None:
+    """Write one whole answer, in one go."""
+    mimetype, body = body_of(result, kind, encode)
+    extra = extra_headers(result)
+    if fds:
+        extra.append(("Kettlingar-Fds", str(len(fds))))
+    start = head(
+        result.http_code,
+        mimetype,
+        close=close or sink.closing,
+        length=len(body),
+        extra=extra,
+    )
+    sink.send(start if without_body else start + body, fds)
+
+
+class StreamWriter:
+    """Writes a generator's items as chunks, many to a write while nobody has to wait."""
+
+    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_kind", "_mimetype", "_sink", "begun")
+
+    def __init__(self, sink: Sink, kind: Kind, encode: Encode, *, chunked: bool) -> None:
+        """`chunked` is false for HTTP/1.0: there the close marks the end (RFC 9112, 6.3)."""
+        self._sink = sink
+        self._kind = kind
+        self._encode = encode
+        self._chunked = chunked
+        self._close = not chunked
+        self._mimetype: str | None = None
+        self._buffer = bytearray()
+        self.begun = False
+
+    def begin(self, first: HttpResult) -> None:
+        """Write the head: the first item says the type."""
+        self.begun = True
+        self._mimetype = first.mimetype
+        extra = extra_headers(first)
+        if self._chunked:
+            extra.append(("Transfer-Encoding", "chunked"))
+        if first.mimetype == EVENT_STREAM:
+            extra.append(("Cache-Control", "no-store"))
+        self._buffer += head(
+            first.http_code,
+            first.mimetype or self._kind.mimetype,
+            close=self._close or self._sink.closing,
+            extra=extra,
+        )
+
+    def item(self, value: object) -> int:
+        """Add an item; return how many bytes wait to be flushed."""
+        result = as_result(value)
+        if not self.begun:
+            self.begin(result)
+            if result.mimetype and not result.data:
+                return len(self._buffer)
+        data = self._item_bytes(result)
+        if data:
+            self._buffer += chunk(data) if self._chunked else data
+        return len(self._buffer)
+
+    def _item_bytes(self, result: HttpResult) -> bytes:
+        if self._mimetype == EVENT_STREAM:
+            return sse(result.data)
+        if self._mimetype is None:
+            data = self._encode(self._kind, result.data)
+            return data + b"\n" if self._kind is Kind.JSON else data
+        return body_of(HttpResult(self._mimetype, result.data), self._kind, self._encode)[1]
+
+    def end(self) -> None:
+        """Mark the complete end."""
+        if not self.begun:
+            self.begin(HttpResult(None))
+        if self._chunked:
+            self._buffer += LAST_CHUNK
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand what waits to the sink."""
+        if self._buffer:
+            self._sink.send(self._buffer)
+            self._buffer = bytearray()
+
+    async def flushed(self) -> None:
+        """Hand over what waits, and let a slow reader slow us down."""
+        self.flush()
+        await self._sink.drained()
+
+
+def refusal(status: int, message: str) -> bytes:
+    """Return the whole answer to bytes that are no request; the connection closes after it."""
+    body = b'{"error": "%b"}\n' % _json_text(message or REASONS.get(status, "refused"))
+    return head(status, Kind.JSON.mimetype, close=True, length=len(body)) + body
+
+
+def _json_text(text: str) -> bytes:
+    safe = "".join(c if c.isprintable() else "?" for c in text)
+    return safe.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace")
+
+
+__all__ = ["FdsResult", "HttpResult", "Sink", "StreamWriter", "as_result", "head", "one", "refusal"]

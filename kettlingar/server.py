@@ -1,0 +1,146 @@
+"""Serves a kitten's methods on any number of connections, and drains them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from kettlingar.transport.connection import Connection, Incoming, Timers
+from kettlingar.transport.fdpass import close_all
+from kettlingar.wire.http11 import Refusal
+
+from . import respond
+from ._compat import start
+from .exchange import Exchange
+from .serving import Hooks, Origin, Service, Settings, origin_of
+
+log = logging.getLogger(__name__)
+
+LINGER = 2.0  # seconds in which a client may read why it was refused
+
+
+class Observer(Protocol):
+    """Who wants to know how far the connections have got (the supervisor's channel)."""
+
+    def answering(self, origin: Origin) -> None:
+        """The first byte of the first answer goes out."""
+
+    def closed(self, origin: Origin) -> None:
+        """The connection has ended here."""
+
+
+class Server:
+    """Serves one kitten on any number of connections."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        hooks: Hooks | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._hooks = hooks or Hooks()
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._timers = Timers(self._loop, settings.timeouts)
+        self._tasks: dict[Connection, asyncio.Task[None]] = {}
+        self._idle: asyncio.Event = asyncio.Event()
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.in_flight = 0
+        self.served = 0
+
+    # --- connections ----------------------------------------------------------
+
+    def accept(self, sock: socket.socket, origin: Origin, *, read_now: bool = False) -> None:
+        """Serve one connected stream socket, which belongs to the server from now on."""
+        connection = Connection(
+            self._loop,
+            sock,
+            self,
+            self._settings.limits,
+            self._timers,
+            takes_fds=not origin.tcp,
+            context=origin,
+        )
+        self.connections.add(connection)
+        if len(self.connections) > self._settings.max_connections:
+            self.refuse(connection, Refusal(503, "too many connections"))
+            connection.close(linger=LINGER)
+            return
+        connection.start(read_now=read_now)
+        if self.draining:
+            connection.drain()
+
+    def refuse(self, connection: Connection, refusal: Refusal) -> None:
+        """Answer bytes that are no request."""
+        log.info("refused status=%d why=%r", refusal.status, refusal.message)
+        connection.send(respond.refusal(refusal.status, refusal.message))
+
+    def answering(self, connection: Connection) -> None:
+        """Tell the observer that an answer begins."""
+        if self._observer is not None:
+            self._observer.answering(origin_of(connection))
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection; cancel what runs for it."""
+        self.connections.discard(connection)
+        task = self._tasks.pop(connection, None)
+        if task is not None:
+            task.cancel()
+        if self._observer is not None:
+            self._observer.closed(origin_of(connection))
+        if not self.connections:
+            self._idle.set()
+
+    def hang_up(self, wanted: Callable[[Origin], bool]) -> None:
+        """Close the connections whose origin is `wanted`."""
+        for connection in [c for c in self.connections if wanted(origin_of(c))]:
+            connection.abort()
+
+    async def drain(self, seconds: float) -> bool:
+        """Take nothing new, finish what runs; after `seconds` cut the rest. True: all finished."""
+        self.draining = True
+        self._idle.clear()
+        for connection in list(self.connections):
+            connection.drain()
+        if not self.connections:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("drain cut connections=%d after=%.1fs", len(self.connections), seconds)
+            for connection in list(self.connections):
+                connection.abort()
+            return False
+        return True
+
+    # --- one request ----------------------------------------------------------
+
+    def request(self, connection: Connection, incoming: Incoming) -> None:
+        """Answer one request; the connection waits with the next until this one is done."""
+        self.in_flight += 1
+        task = start(self._loop, self._serve(connection, incoming))
+        if not task.done():
+            self._tasks[connection] = task
+
+    async def _serve(self, connection: Connection, incoming: Incoming) -> None:
+        call = Exchange(self._service, self._settings, self._hooks, connection, incoming)
+        keep_alive = False
+        try:
+            keep_alive = await call.run()
+        except asyncio.CancelledError:
+            log.info("request cancelled method=%s", call.name)
+            raise
+        finally:
+            close_all([fd for fd in incoming.fds if fd >= 0])
+            self.in_flight -= 1
+            self.served += 1
+            self._tasks.pop(connection, None)
+            connection.finished(keep_alive=keep_alive)

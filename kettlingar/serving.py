@@ -1,0 +1,72 @@
+"""What the server needs to know: of a connection, of a kitten, of its settings and hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kettlingar.api.access import Caller
+from kettlingar.api.methods import MethodTable
+from kettlingar.transport.connection import Connection, Timeouts
+from kettlingar.wire.content import Kind
+from kettlingar.wire.http11 import Limits
+
+from .request import RequestInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a connection came here, and what is known of its other end from the start."""
+
+    trusted: bool = False  # its other end was given an authorised connection
+    caller: Caller | None = None
+    tcp: bool = True
+    number: int = 0  # the supervisor's, where it handed the connection over
+
+
+class Service(Protocol):
+    """What the server needs to know of a kitten."""
+
+    methods: MethodTable
+
+    def encode(self, kind: Kind, value: object, default: Callable[[object], object]) -> bytes:
+        """Turn a value into bytes."""
+
+    def guarantee_type(self, rule: Any, value: Any) -> Any:
+        """Convert an argument."""
+
+
+RequestDone = Callable[[RequestInfo, str, int, float], None]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What an author has overridden; None costs nothing."""
+
+    validate_request_header: Callable[[str, dict[str, str]], Awaitable[Any]] | None = None
+    get_method_name: Callable[[RequestInfo], str | None] | None = None
+    get_api_methods: Callable[[RequestInfo], Sequence[Any] | None] | None = None
+    get_default_methods: Callable[[RequestInfo], Sequence[Any] | None] | None = None
+    request_done: list[RequestDone] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A server's numbers and its secret."""
+
+    secret: str
+    prefix: str = ""
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_depth: int = 64
+    max_connections: int = 10_000
+    allowed_hosts: tuple[str, ...] = ()
+    public_over_tcp: frozenset[str] | None = None  # None = all public methods
+
+
+def origin_of(connection: Connection) -> Origin:
+    """Return how a connection came here."""
+    origin = connection.context
+    assert isinstance(origin, Origin)
+    return origin

@@ -1,0 +1,69 @@
+"""The methods that every service has. An author may override any of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from kettlingar.api.describe import help_method, help_overview, method_record
+
+from .errors import NotFound
+from .request import HttpResult, RequestInfo
+
+if TYPE_CHECKING:
+    from kettlingar.api.methods import MethodTable
+    from kettlingar.config.schema import Configuration
+
+
+class StandardApi:
+    """ping, help, config, quitquitquit: ordinary methods, over what every kitten has."""
+
+    methods: MethodTable
+    config: Configuration
+    stop_wanted: asyncio.Event | None
+
+    async def public_api_ping(self, _request: RequestInfo) -> HttpResult:
+        """Say that the service is there. Needs no token."""
+        return HttpResult("text/plain", "Pong\n")
+
+    async def api_ping(self, request: RequestInfo, docs: bool = False) -> dict[str, Any]:
+        """Say that the service is there, by which way, and what it offers (docs: at length)."""
+        connection = request.connection
+        conn = (
+            "loopback" if connection is None else str(connection.stream.peername or "unix socket")
+        )
+        pong: dict[str, Any] = {
+            "pong": True,
+            "conn": conn,
+            "kitten": type(self).__name__,
+            "methods": {
+                ("public_" if method.public else "") + method.name: method_record(method, docs=docs)
+                for method in self.methods
+            },
+            "_format": "Pong via %(conn)s!",
+        }
+        if connection is None:
+            pong["loopback"] = True
+        return pong
+
+    async def api_help(self, _request: RequestInfo, command: str = "") -> HttpResult:
+        """Describe the service, or one of its methods."""
+        program = self.config.app_name
+        if not command:
+            doc = type(self).__doc__ or ""
+            return HttpResult("text/plain", help_overview(doc, list(self.methods), program))
+        found = self.methods.find(command, private=True)
+        if found is None:
+            raise NotFound(f"no such method: {command}")
+        return HttpResult("text/plain", help_method(found, program))
+
+    async def api_config(self, _request: RequestInfo) -> dict[str, Any]:
+        """Show the configuration; secrets are masked."""
+        return self.config.as_dict(mask_secrets=True)
+
+    async def api_quitquitquit(self, _request: RequestInfo) -> HttpResult:
+        """Stop the service, after this answer and those that are being made."""
+        if self.stop_wanted is None:
+            raise NotFound("this service runs in your own process; there is nothing to stop")
+        asyncio.get_running_loop().call_soon(self.stop_wanted.set)
+        return HttpResult("text/plain", "Goodbye!\n")

@@ -1,0 +1,324 @@
+"""A worker's life under a supervisor: its channel brings all it needs to know, and its clients.
+
+Hello -> Setup -> (import, init) -> Ready; then connections come as descriptors
+until Drain and Quit. Without its supervisor a worker finishes what it has, and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from kettlingar.api.access import Caller
+from kettlingar.api.describe import method_record
+from kettlingar.transport import messages
+from kettlingar.transport.channel import Channel
+from kettlingar.transport.fdpass import close_all
+
+from . import _compat
+from ._version import __version__
+from .errors import ConfigError
+from .kitten import RPCKitten
+from .logs import begin_logging, set_level
+from .process import Runtime, settings_of, watch_signals
+from .serving import Origin
+
+log = logging.getLogger(__name__)
+
+EX_CONFIG = 78  # sysexits.h: do not try again before something changes
+
+
+class Worker:
+    """One run of one instance, as its supervisor sees it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._setup: asyncio.Future[messages.Setup] = loop.create_future()
+        self._quit = asyncio.Event()
+        self._drain = asyncio.Event()
+        self._drain_seconds = 0.0
+        self._runtime: Runtime | None = None
+        self._answering: list[int] = []
+        self._done: list[int] = []
+        self._flushing = False
+        self._loop = loop
+        self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
+
+    async def run(self) -> int:
+        """Live; return the exit code."""
+        self._channel.send(messages.Hello(messages.PROTOCOL, __version__, os.getpid()))
+        setup = await self._setup
+        begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
+        step = "import"
+        try:
+            sys.path[0:0] = setup.python_path
+            kitten_class = load(setup.kitten)
+            step = "config"
+            kitten = _configured(kitten_class, setup)
+            step = "init"
+            runtime = Runtime(kitten, settings_of(kitten, setup.secret, setup.public_methods), self)
+            watch_signals(runtime.stop_wanted)
+            await runtime.begin([])
+        except Exception as error:  # noqa: BLE001  whatever it is, the supervisor must hear of it
+            return self._failed(step, error)
+        self._runtime = runtime
+        _compat.set_process_title(f"kettlingar: {setup.service}/{setup.instance}")
+        self._channel.send(
+            messages.Ready(
+                kitten=setup.kitten,
+                version=str(getattr(kitten_class, "__version__", "") or _module_version(kitten)),
+                app_name=kitten.config.app_name,
+                worker_name=kitten.config.worker_name,
+                methods=[method_record(method) for method in kitten.methods],
+            )
+        )
+        await self._until_told(runtime)
+        return 0
+
+    async def _until_told(self, runtime: Runtime) -> None:
+        stop = runtime.stop_wanted
+        await _first(stop, self._drain, self._quit)
+        asked = self._drain.is_set() or self._quit.is_set()
+        seconds = (
+            self._drain_seconds if asked else float(runtime.kitten.config.worker_drain_timeout)
+        )
+        draining = asyncio.create_task(runtime.server.drain(seconds))
+        # Quit, or a TERM that comes while draining, cuts the drain short.
+        hurry = asyncio.create_task(_first(self._quit, stop) if asked else _first(self._quit))
+        await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not draining.done():
+            runtime.server.hang_up(lambda _origin: True)
+        await draining
+        self._flush()
+        self._channel.send(messages.Drained())
+        if asked:
+            await _first(self._quit, stop)
+        await runtime.kitten.shutdown()
+        log.info("stopped pid=%d", os.getpid())
+
+    def _failed(self, step: str, error: Exception) -> int:
+        log.error("cannot start: %s failed", step, exc_info=error)
+        permanent = isinstance(error, ConfigError)
+        self._channel.send(
+            messages.Failed(
+                step=step,
+                error="".join(traceback.format_exception_only(error)).strip(),
+                where=where_in(error),
+                permanent=permanent,
+            )
+        )
+        return EX_CONFIG if permanent else 1
+
+    # --- what the supervisor says ---------------------------------------------
+
+    def _message(self, message: Any, fds: list[int]) -> None:
+        action: Callable[..., None] | None = self._ACTIONS.get(type(message))
+        if action is None:
+            log.warning("the supervisor said %r, which means nothing here", type(message).__name__)
+            close_all(fds)
+            return
+        action(self, message, fds)
+
+    def _on_setup(self, message: messages.Setup, _fds: list[int]) -> None:
+        if not self._setup.done():
+            self._setup.set_result(message)
+
+    def _on_connections(self, message: messages.Connections, fds: list[int]) -> None:
+        runtime = self._runtime
+        if runtime is None or runtime.server.draining:
+            close_all(fds)
+            self._channel.send(messages.Progress(returned=message.ids))
+            return
+        # Said before the first byte is read: until now they could go to another worker.
+        self._channel.send(messages.Progress(taken=message.ids))
+        for number, fd in zip(message.ids, fds, strict=True):
+            runtime.server.accept(_tcp(fd), Origin(number=number), read_now=True)
+
+    def _on_caller(self, message: messages.Caller, fds: list[int]) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fds[0])
+        sock.setblocking(False)
+        if self._runtime is None:
+            sock.close()
+            return
+        caller = Caller(
+            uid=message.uid,
+            pid=message.pid,
+            service=message.service,
+            methods=None if message.methods is None else frozenset(message.methods),
+        )
+        origin = Origin(trusted=True, caller=caller, tcp=False, number=message.id)
+        self._runtime.server.accept(sock, origin, read_now=True)
+
+    def _on_revoke(self, message: messages.Revoke, _fds: list[int]) -> None:
+        gone = set(message.ids)
+        if self._runtime is not None:
+            self._runtime.server.hang_up(lambda origin: origin.trusted and origin.number in gone)
+
+    def _on_ping(self, message: messages.Ping, _fds: list[int]) -> None:
+        server = self._runtime.server if self._runtime else None
+        self._channel.send(
+            messages.Pong(
+                number=message.number,
+                lag=max(0.0, time.monotonic() - message.sent) if message.sent else 0.0,
+                in_flight=server.in_flight if server else 0,
+                served=server.served if server else 0,
+            )
+        )
+
+    def _on_log_level(self, message: messages.LogLevel, _fds: list[int]) -> None:
+        set_level(message.level)
+
+    def _on_log_file(self, _message: messages.LogFile, fds: list[int]) -> None:
+        os.dup2(fds[0], 1)
+        os.dup2(fds[0], 2)
+        close_all(fds)
+
+    def _on_drain(self, message: messages.Drain, _fds: list[int]) -> None:
+        self._drain_seconds = message.seconds
+        self._drain.set()
+
+    def _on_quit(self, _message: messages.Quit, _fds: list[int]) -> None:
+        self._quit.set()
+
+    _ACTIONS: dict[type, Callable[..., None]] = {  # noqa: RUF012  a table, never changed
+        messages.Setup: _on_setup,
+        messages.Connections: _on_connections,
+        messages.Caller: _on_caller,
+        messages.Revoke: _on_revoke,
+        messages.Ping: _on_ping,
+        messages.LogLevel: _on_log_level,
+        messages.LogFile: _on_log_file,
+        messages.Drain: _on_drain,
+        messages.Quit: _on_quit,
+    }
+
+    def _supervisor_gone(self) -> None:
+        if self._runtime is None:
+            os._exit(1)  # nothing has begun, and nobody is there to tell
+        log.warning("the supervisor is gone: finishing what runs, then ending")
+        self._runtime.stop_wanted.set()
+
+    # --- what the supervisor hears of connections (server.Observer) -----------
+
+    def answering(self, origin: Origin) -> None:
+        """The first byte of the first answer goes out."""
+        if origin.number and not origin.trusted:
+            self._answering.append(origin.number)
+            self._flush_soon()
+
+    def closed(self, origin: Origin) -> None:
+        """The connection has ended here."""
+        if origin.number and not origin.trusted:
+            self._done.append(origin.number)
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Say what happened in this turn of the loop in one message."""
+        self._flushing = False
+        done = set(self._done)
+        answering = [number for number in self._answering if number not in done]
+        if answering or done:
+            self._channel.send(messages.Progress(answering=answering, done=self._done))
+        self._answering, self._done = [], []
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for any of these."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def load(spec: str) -> type[RPCKitten]:
+    """Import `module:Class`; ImportError says what is not there."""
+    module_name, _, class_name = spec.partition(":")
+    module = importlib.import_module(module_name)
+    found = getattr(module, class_name, None)
+    if found is None:
+        known = [n for n, v in vars(module).items() if isinstance(v, type) and _is_kitten(v)]
+        hint = f"; it has {', '.join(known)}" if known else ""
+        raise ImportError(f"module {module_name} has no class {class_name!r}{hint}")
+    if not _is_kitten(found):
+        raise TypeError(f"{spec} is no RPCKitten: it cannot be served")
+    assert isinstance(found, type)
+    return found
+
+
+def _is_kitten(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, RPCKitten) and thing is not RPCKitten
+
+
+def _configured(kitten_class: type[RPCKitten], setup: messages.Setup) -> RPCKitten:
+    config = kitten_class.Configuration()
+    config.apply(
+        "definition",
+        {
+            "app_state_dir": setup.state_dir,
+            "app_data_dir": setup.state_dir,
+            "worker_drain_timeout": setup.drain_timeout,
+            **setup.config,
+        },
+    )
+    return kitten_class(config=config)
+
+
+def _module_version(kitten: RPCKitten) -> str:
+    module = sys.modules.get(type(kitten).__module__)
+    return str(getattr(module, "__version__", ""))
+
+
+def where_in(error: BaseException) -> str:
+    """Return `file.py:3` of the innermost frame that is the service's own."""
+    own = os.path.dirname(__file__)
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [
+        f
+        for f in frames
+        if not f.filename.startswith((own, "<frozen")) and "importlib" not in f.filename
+    ]
+    return f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
+
+
+def _tcp(fd: int) -> socket.socket:
+    # Family, type and protocol given: no getsockopt calls.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=fd)
+    sock.setblocking(False)
+    return sock
+
+
+def run() -> int:
+    """Be the worker whose channel is the descriptor in $KETTLINGARD_CHANNEL."""
+    number = os.environ.pop("KETTLINGARD_CHANNEL", "")
+    if not number.isdigit():
+        sys.stderr.write(
+            "cannot run: there is no supervisor here; "
+            "`python -m your.module serve` runs a service by itself\n"
+        )
+        return 2
+    sock = socket.socket(fileno=int(number))
+    os.set_inheritable(sock.fileno(), False)
+    sock.setblocking(False)
+    return _compat.run(_run(sock), os.environ.get("KETTLINGAR_LOOP", "auto"))
+
+
+async def _run(sock: socket.socket) -> int:
+    return await Worker(sock).run()

@@ -1,0 +1,73 @@
+"""For tests of services: a kitten that runs in this process, with real sockets.
+
+async with running(MyKitten) as kitty:
+    assert (await kitty.client.meow())["data"] == "Meow world, meow!\\n"
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kettlingar.transport import listeners, rendezvous
+
+from .client import Client
+from .endpoints import FileEndpoint
+from .kitten import RPCKitten
+from .process import Runtime, accept_on, settings_of
+
+
+@dataclass(slots=True)
+class Running:
+    """A service at work in this process."""
+
+    kitten: RPCKitten
+    client: Client
+    runtime: Runtime
+    host: str
+    port: int
+    secret: str
+    socket_path: Path
+
+    @property
+    def url(self) -> str:
+        """Where public methods are, without a slash at the end."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def private_url(self) -> str:
+        """Where all methods are."""
+        return f"{self.url}/{self.secret}"
+
+
+@asynccontextmanager
+async def running(
+    kitten_class: type[RPCKitten], args: Sequence[str] = ()
+) -> AsyncIterator[Running]:
+    """Serve `kitten_class` on a free TCP port and a unix socket until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="kitten-") as folder:
+        kitten = kitten_class(args=[f"--app-state-dir={folder}", f"--app-data-dir={folder}", *args])
+        config = kitten.config
+        secret = config.worker_secret or secrets.token_urlsafe(18)
+        runtime = Runtime(kitten, settings_of(kitten, secret), None)
+        path = Path(folder) / f"{config.worker_name}.sock"
+        sockets = [listeners.bind_tcp("127.0.0.1", 0), listeners.bind_unix(path)]
+        port = sockets[0].getsockname()[1]
+        await runtime.begin(list(sockets))
+        acceptors = [accept_on(sock, runtime.server) for sock in sockets]
+        rendezvous.publish(folder, config.worker_name, f"http://127.0.0.1:{port}/{secret}")
+        client = Client(FileEndpoint(folder, config.worker_name))
+        try:
+            await client.connect(retry=0)
+            yield Running(kitten, client, runtime, "127.0.0.1", port, secret, path)
+        finally:
+            client.close()
+            for acceptor in acceptors:
+                acceptor.close()
+            await runtime.end(5.0)
+            await asyncio.sleep(0)  # the loop notices the closed sockets

@@ -1,0 +1,363 @@
+"""One HTTP/1.1 connection of a server: bytes in, requests out, answers back in order.
+
+    IDLE --first byte--> HEAD --blank line--> BODY --last byte--> running --answer--> IDLE
+
+A request runs when the one before it is answered (RFC 9112, 9.3.2); what a
+client sends ahead waits in `_pending`, and past a few requests in the kernel.
+Each wait has its deadline, held in a queue that all connections share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from kettlingar.wire._httptools import RequestParser
+from kettlingar.wire.http11 import (
+    END,
+    Limits,
+    Phase,
+    Refusal,
+    RequestEvent,
+    RequestHead,
+)
+
+from .fdpass import MAX_FDS, close_all
+from .stream import SocketStream
+from .timeouts import Deadlines
+
+FDS_HEADER = "kettlingar-fds"  # how many descriptors travel with the first byte of this head
+MAX_AHEAD = 8  # requests read ahead of the one that runs
+LINGER = 2.0  # seconds in which a client may still read an error before the reset
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A whole request. Whoever gets it owns the descriptors."""
+
+    head: RequestHead
+    body: bytes
+    fds: list[int]
+
+
+class Serve(Protocol):
+    """What a connection needs from the server above it."""
+
+    def request(self, connection: Connection, incoming: Incoming) -> None:
+        """Answer this; call `connection.finished` when that is done."""
+
+    def refuse(self, connection: Connection, refusal: Refusal) -> None:
+        """Write the answer to bytes that are no request; the connection then closes."""
+
+    def answering(self, connection: Connection) -> None:
+        """The first byte of the first answer goes out."""
+
+    def closed(self, connection: Connection) -> None:
+        """It has ended; whatever still runs for it is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that a connection may wait for each thing."""
+
+    head: float = 1.0
+    body: float = 15.0
+    idle: float = 60.0
+    send: float = 30.0
+
+
+class Timers:
+    """The deadlines of all connections of one server: one queue for each duration."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: Timeouts) -> None:
+        self.head: Deadlines[Connection] = Deadlines(loop, timeouts.head, Connection.too_slow)
+        self.body: Deadlines[Connection] = Deadlines(loop, timeouts.body, Connection.too_slow)
+        self.idle: Deadlines[Connection] = Deadlines(loop, timeouts.idle, Connection.close)
+        self.send: Deadlines[Connection] = Deadlines(loop, timeouts.send, Connection.stuck)
+
+    def forget(self, connection: Connection) -> None:
+        """Wait no longer for anything from `connection`."""
+        self.head.discard(connection)
+        self.body.discard(connection)
+        self.idle.discard(connection)
+        self.send.discard(connection)
+
+
+class Connection:
+    """Pumps one stream through the parser; see the module's picture."""
+
+    __slots__ = (
+        "_answered",
+        "_body",
+        "_closed",
+        "_draining",
+        "_fds",
+        "_head",
+        "_head_fds",
+        "_last",
+        "_parser",
+        "_pending",
+        "_progress",
+        "_running",
+        "_serve",
+        "_timers",
+        "_waiting",
+        "context",
+        "stream",
+        "written",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        serve: Serve,
+        limits: Limits,
+        timers: Timers,
+        *,
+        takes_fds: bool = False,
+        context: object = None,
+    ) -> None:
+        """Own `sock`. `context` is the server's: who the client is, how it came here."""
+        self.stream = SocketStream(loop, sock, self, takes_fds=takes_fds)
+        self.context = context
+        self.written = 0  # bytes handed to the stream
+        self._parser = RequestParser(limits)
+        self._serve = serve
+        self._timers = timers
+        self._head: RequestHead | None = None
+        self._head_fds: list[int] = []
+        self._body: list[bytes] = []
+        self._fds: list[int] = []  # arrived, claimed by no head yet
+        self._pending: deque[Incoming | Refusal] = deque()
+        self._waiting: Deadlines[Connection] | None = None
+        self._progress = 0  # bytes that the reader had taken when `send` was last looked at
+        self._running = False
+        self._answered = False
+        self._last = False  # nothing more will be read as a request
+        self._draining = False
+        self._closed = False
+
+    def start(self, *, read_now: bool = False) -> None:
+        """Begin to read; with `read_now`, what has already come, before anything else."""
+        self._wait_for_next()
+        self.stream.start(read_now=read_now)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered or waits for its turn."""
+        return self._running or bool(self._pending)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the answer that is being made should say that it is the last one."""
+        return self._last or (self._draining and self._parser.phase is Phase.IDLE)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no byte of a request has come yet."""
+        return not self._answered and not self.busy and self._parser.phase is Phase.IDLE
+
+    # --- bytes in -------------------------------------------------------------
+
+    def received(self, data: bytes, fds: list[int]) -> None:
+        """Take bytes and descriptors from the stream."""
+        if fds:
+            self._fds += fds
+        if self._last:
+            self._drop_fds()
+            return
+        for event in self._parser.feed(data):
+            self._take(event)
+        if self._fds:
+            self._bound_fds()
+        if self._head is not None and self._head.expect_continue:
+            self._say_continue(self._head)
+        if not self._running:
+            self._pump()
+        elif len(self._pending) > MAX_AHEAD:
+            self.stream.pause()
+
+    def _take(self, event: RequestEvent) -> None:
+        if event is END:
+            self._complete()
+        elif isinstance(event, RequestHead):
+            self._begin(event)
+        elif isinstance(event, Refusal):
+            self._stop_reading_requests(event)
+        else:
+            self._body.append(event)
+
+    def _bound_fds(self) -> None:
+        if self._parser.phase is not Phase.HEAD:
+            self._drop_fds()  # no head claimed them: nobody ever will
+        elif len(self._fds) > MAX_FDS:
+            self._stop_reading_requests(Refusal(400, f"more than {MAX_FDS} descriptors"))
+
+    def _say_continue(self, head: RequestHead) -> None:
+        """RFC 9110, 10.1.1: not once the body has begun, and never before an earlier answer."""
+        if not self._body and not self.busy:
+            self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        head.expect_continue = self.busy and not self._body
+
+    def _begin(self, head: RequestHead) -> None:
+        self._head = head
+        claimed = head.headers.get(FDS_HEADER)
+        if claimed is not None:
+            count = int(claimed) if claimed.isascii() and claimed.isdigit() else -1
+            if not 0 <= count <= len(self._fds):
+                why = f"{FDS_HEADER}: {claimed}, but {len(self._fds)} descriptors came"
+                self._stop_reading_requests(Refusal(400, why))
+                return
+            self._head_fds, self._fds = self._fds[:count], self._fds[count:]
+
+    def _complete(self) -> None:
+        if self._head is None:
+            return  # refused while its head was read
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        incoming = Incoming(self._head, body, self._head_fds)
+        self._last = self._draining or not self._head.keep_alive or self._head.upgrade
+        self._head, self._head_fds, self._body = None, [], []
+        self._pending.append(incoming)
+
+    def _stop_reading_requests(self, refusal: Refusal) -> None:
+        self._last = True
+        self._head = None
+        self._pending.append(refusal)
+        close_all(self._head_fds)
+        self._head_fds = []
+        self._drop_fds()
+
+    def _drop_fds(self) -> None:
+        close_all(self._fds)
+        self._fds = []
+
+    def ended(self, error: OSError | None) -> None:
+        """Take the stream's end: of its reading side (None), or of all of it."""
+        self._last = True
+        if error is not None or not self.busy:
+            self.abort()
+
+    # --- requests, one after the other ----------------------------------------
+
+    def _pump(self) -> None:
+        while self._pending and not self._running and not self._closed:
+            incoming = self._pending.popleft()
+            self._wait(None)
+            if isinstance(incoming, Refusal):
+                self._serve.refuse(self, incoming)
+                self.close(linger=LINGER)
+                return
+            self._running = True
+            self._serve.request(self, incoming)
+        if not self._running:
+            self._wait_for_next()
+
+    def finished(self, *, keep_alive: bool) -> None:
+        """The running request is answered: on to the next one, or close."""
+        self._running = False
+        if self._closed:
+            return
+        if not keep_alive or (self.closing and not self._pending):
+            self.close()
+            return
+        if len(self._pending) <= MAX_AHEAD:
+            self.stream.resume()
+        self._pump()
+
+    def drain(self) -> None:
+        """Close now if nothing runs, else after the answer that is being made."""
+        self._draining = True
+        if not self.busy and self._parser.phase not in {Phase.HEAD, Phase.BODY}:
+            self.close()
+
+    # --- bytes out ------------------------------------------------------------
+
+    def send(self, data: bytes | bytearray, fds: tuple[int, ...] | list[int] = ()) -> None:
+        """Write; `fds` travel with the first byte and belong to the stream from now on."""
+        if not self._answered:
+            self._answered = True
+            self._serve.answering(self)
+        self.written += len(data)
+        self.stream.write(data, fds)
+        if self.stream.buffered and not self._closed:
+            self._timers.send.add(self)
+
+    async def drained(self) -> None:
+        """Wait until the reader has taken enough; ConnectionError if it is gone."""
+        await self.stream.drained()
+
+    # --- deadlines and the end ------------------------------------------------
+
+    def _wait_for_next(self) -> None:
+        if self._closed:
+            return
+        phase = self._parser.phase
+        if phase is Phase.HEAD:
+            self._wait(self._timers.head)
+        elif phase is Phase.BODY:
+            self._wait(self._timers.body)
+        elif self._waiting is self._timers.idle:
+            self._waiting.touch(self)
+        else:
+            self._wait(self._timers.idle)
+
+    def _wait(self, deadlines: Deadlines[Connection] | None) -> None:
+        if self._waiting is deadlines:
+            return
+        if self._waiting is not None:
+            self._waiting.discard(self)
+        if deadlines is not None:
+            deadlines.add(self)
+        self._waiting = deadlines
+
+    def too_slow(self) -> None:
+        """The head or the body did not come in time (RFC 9110, 15.5.9)."""
+        self._waiting = None
+        what = "body" if self._parser.phase is Phase.BODY else "head"
+        self._stop_reading_requests(Refusal(408, f"the request's {what} did not come in time"))
+        self._pump()
+
+    def stuck(self) -> None:
+        """Look whether the reader has taken anything since last time."""
+        taken = self.written - self.stream.buffered
+        if not self.stream.buffered:
+            return
+        if taken == self._progress:
+            self.abort()
+        else:
+            self._progress = taken
+            self._timers.send.add(self)
+
+    def close(self, linger: float = 0.0) -> None:
+        """End it: what was written still goes out."""
+        if not self._closed:
+            self._end()
+            self.stream.close(linger)
+
+    def abort(self) -> None:
+        """End it at once."""
+        if not self._closed:
+            self._end()
+            self.stream.abort()
+
+    def detach(self) -> socket.socket:
+        """Give the socket away, unread and unwritten from here on."""
+        self._end()
+        return self.stream.detach()
+
+    def _end(self) -> None:
+        self._closed = True
+        self._last = True
+        self._timers.forget(self)
+        self._drop_fds()
+        close_all(self._head_fds)
+        self._head_fds = []
+        for incoming in self._pending:
+            if isinstance(incoming, Incoming):
+                close_all(incoming.fds)
+        self._pending.clear()
+        self._serve.closed(self)
