@@ -375,6 +375,7 @@ def test_whatever_happens_each_place_is_in_hand_and_none_serves_twice(first, par
     for step, pick in walk:
         act(world, step, pick)
     world.around = Circumstances()
+    world.end_draining()
     world.scale(2)
     for _ in range(30):  # and when everything goes well from now on, it comes up
         world.bring_up()
