@@ -31,7 +31,7 @@ from kettlingard.errors import SpawnError
 from . import prctl
 
 PATIENCE = 5.0  # seconds until exec; a folder on a dead file server may hang a child for ever
-_CANNOT_CATCH = {signal.SIGKILL, signal.SIGSTOP}
+_SIGNALS = tuple(int(number) for number in signal.valid_signals())
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def begin(request: SpawnRequest) -> Spawning:
     report, told = os.pipe2(os.O_CLOEXEC)
     # A signal between fork and exec would run our handlers in the child, and
     # write into the event loop's own wake-up socket.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         pid = os.fork()
         if pid == 0:
@@ -206,9 +206,18 @@ def _floor(request: SpawnRequest) -> int:
 
 def _signals(_request: SpawnRequest, _told: int) -> None:
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - _CANNOT_CATCH:
-        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored, as SIGPIPE is by Python
+    # As the kernel has them, since a loop's library may have set some behind Python's back.
+    status = Path("/proc/self/status").read_text()
+    changed = _mask(status, "SigIgn:") | _mask(status, "SigCgt:")
+    for number in _SIGNALS:
+        if changed >> (number - 1) & 1:
+            signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored, as SIGPIPE is
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _mask(status: str, name: str) -> int:
+    start = status.index(name) + len(name)
+    return int(status[start : status.index("\n", start)], 16)
 
 
 def _session(_request: SpawnRequest, _told: int) -> None:
