@@ -18,7 +18,7 @@ _REMEMBERED = 256  # ends of strangers, in case somebody asks to watch one a mom
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ExitStatus:
     """How a process ended. Both None: unknown, since it was not a child of ours."""
 
     code: int | None = None
@@ -30,9 +30,9 @@ class End:
         return "unknown" if self.code is None else f"exit {self.code}"
 
 
-OnEnd = Callable[[End], None]
-OnStranger = Callable[[int, End], None]
-UNKNOWN = End()
+OnEnd = Callable[[ExitStatus], None]
+OnStranger = Callable[[int, ExitStatus], None]
+UNKNOWN = ExitStatus()
 
 
 class Reaper:
@@ -41,7 +41,7 @@ class Reaper:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._watched: dict[int, tuple[int, OnEnd]] = {}  # pid -> pidfd, on_end
-        self._strangers: deque[tuple[int, End]] = deque(maxlen=_REMEMBERED)
+        self._strangers: deque[tuple[int, ExitStatus]] = deque(maxlen=_REMEMBERED)
 
     def watch(self, pid: int, pidfd: int, on_end: OnEnd) -> None:
         """Call `on_end` from the loop, once, after the process has ended."""
@@ -74,7 +74,7 @@ class Reaper:
             if seen.si_pid in self._watched:
                 self._ended(seen.si_pid)
                 continue
-            end = _end(seen)
+            end = _status(seen)
             self._strangers.append((seen.si_pid, end))
             if on_stranger:
                 on_stranger(seen.si_pid, end)
@@ -92,21 +92,21 @@ class Reaper:
             on_end(self._swept(pid))
             return
         try:
-            on_end(_end(seen) if seen else UNKNOWN)
+            on_end(_status(seen) if seen else UNKNOWN)
         finally:
             # By number, for `on_end` may have closed the pidfd: a zombie of ours keeps its pid.
             if seen:
                 _release(os.P_PID, pid)
 
-    def _swept(self, pid: int) -> End:
+    def _swept(self, pid: int) -> ExitStatus:
         """Its end, if a sweep came between its start and `watch`."""
         return next((end for other, end in self._strangers if other == pid), UNKNOWN)
 
 
-def _end(seen: os.waitid_result) -> End:
+def _status(seen: os.waitid_result) -> ExitStatus:
     if seen.si_code == os.CLD_EXITED:
-        return End(code=seen.si_status)
-    return End(signal=seen.si_status)
+        return ExitStatus(code=seen.si_status)
+    return ExitStatus(signal=seen.si_status)
 
 
 def _release(kind: int, number: int) -> None:

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from kettlingard.host.procid import identify, members
-from kettlingard.host.reap import End, Reaper
+from kettlingard.host.reap import ExitStatus, Reaper
 from kettlingard.host.spawn import Child, SpawnRequest, spawn
 from tests.helpers import ROOT, alive, wait_for
 
@@ -20,8 +20,8 @@ def start(*argv: str) -> Child:
     return spawn(SpawnRequest(argv=argv, env=dict(os.environ), cwd="/"))
 
 
-async def end_of(reaper: Reaper, child: Child) -> End:
-    told: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+async def end_of(reaper: Reaper, child: Child) -> ExitStatus:
+    told: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
     reaper.watch(child.pid, child.pidfd, told.set_result)
     return await told
 
@@ -29,14 +29,14 @@ async def end_of(reaper: Reaper, child: Child) -> End:
 @pytest.mark.parametrize(
     ("script", "end", "text"),
     [
-        ("exit 0", End(code=0), "exit 0"),
-        ("exit 78", End(code=78), "exit 78"),
-        ("kill -9 $$", End(signal=9), "signal 9"),
-        ("kill -11 $$", End(signal=11), "signal 11"),
+        ("exit 0", ExitStatus(code=0), "exit 0"),
+        ("exit 78", ExitStatus(code=78), "exit 78"),
+        ("kill -9 $$", ExitStatus(signal=9), "signal 9"),
+        ("kill -11 $$", ExitStatus(signal=11), "signal 11"),
     ],
 )
 def test_an_end_has_its_code_or_its_signal(run_async, loop_kind, script, end, text):
-    async def go() -> End:
+    async def go() -> ExitStatus:
         child = start("sh", "-c", script)
         seen = await end_of(Reaper(asyncio.get_running_loop()), child)
         child.close()
@@ -54,7 +54,7 @@ def test_while_an_end_is_told_the_pid_is_still_the_zombies(run_async):
         who = identify(child.pid)
         reaper = Reaper(loop)
 
-        def on_end(_end: End) -> None:
+        def on_end(_end: ExitStatus) -> None:
             told.set_result((identify(child.pid) == who, members(who)))
 
         reaper.watch(child.pid, child.pidfd, on_end)
@@ -70,7 +70,7 @@ def test_while_an_end_is_told_the_pid_is_still_the_zombies(run_async):
 
 
 def test_the_end_of_a_process_that_is_not_our_child_is_seen_but_unknown(run_async, loop_kind):
-    async def go() -> End:
+    async def go() -> ExitStatus:
         # The shell is the parent, and says the pid of its child.
         shell = subprocess.Popen(
             ["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True
@@ -84,12 +84,12 @@ def test_the_end_of_a_process_that_is_not_our_child_is_seen_but_unknown(run_asyn
         return end
 
     end = run_async(go())
-    assert end == End()
+    assert end == ExitStatus()
     assert str(end) == "unknown"
 
 
 def test_a_hundred_ends_at_once_are_all_told_once(run_async, loop_kind):
-    async def go() -> list[End]:
+    async def go() -> list[ExitStatus]:
         reaper = Reaper(asyncio.get_running_loop())
         children = [start("sleep", "60") for _ in range(100)]
         ends = [asyncio.ensure_future(end_of(reaper, child)) for child in children]
@@ -101,7 +101,7 @@ def test_a_hundred_ends_at_once_are_all_told_once(run_async, loop_kind):
             child.close()
         return seen
 
-    assert run_async(go()) == [End(signal=9)] * 100
+    assert run_async(go()) == [ExitStatus(signal=9)] * 100
 
 
 def test_a_forgotten_process_is_not_told_of(run_async):
