@@ -26,7 +26,8 @@ class Acceptor:
     At the limit of open files a level-triggered loop would spin: so a spare
     descriptor is given up for one connection, which is told so (`refusal`) and
     closed, and accepting pauses for a moment; the others wait in the backlog.
-    `on_trouble(error)` is told each time.
+    `on_trouble(error)` is told each time. `after_batch()`, if given, is called
+    after the connections of one wake-up.
     """
 
     def __init__(
@@ -37,22 +38,43 @@ class Acceptor:
         on_trouble: Callable[[OSError], object],
         *,
         refusal: bytes = b"",
+        after_batch: Callable[[], object] | None = None,
     ) -> None:
         self._loop = loop
         self.sock = sock
         self._on_connection = on_connection
         self._on_trouble = on_trouble
         self._refusal = refusal
+        self._after_batch = after_batch
         self._spare = _spare()
         self._refused: socket.socket | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self._wanted = True
         self.closed = False
         sock.setblocking(False)
         loop.add_reader(sock.fileno(), self._ready)
 
+    def pause(self) -> None:
+        """Leave connections in the backlog until `resume`."""
+        if self._wanted and not self.closed:
+            self._wanted = False
+            self._loop.remove_reader(self.sock.fileno())
+
+    def resume(self) -> None:
+        """Accept again."""
+        if not self._wanted and not self.closed:
+            self._wanted = True
+            if self._pause is None:
+                self._loop.add_reader(self.sock.fileno(), self._ready)
+
     def _ready(self) -> None:
+        self._accept_batch()
+        if self._after_batch is not None and not self.closed:
+            self._after_batch()
+
+    def _accept_batch(self) -> None:
         for _ in range(BATCH):
-            if self.closed or self._pause is not None:
+            if self.closed or not self._wanted or self._pause is not None:
                 return
             try:
                 sock, address = self.sock.accept()
@@ -90,7 +112,8 @@ class Acceptor:
         self._dismiss()
         if self._spare < 0:
             self._spare = _spare()
-        self._loop.add_reader(self.sock.fileno(), self._ready)
+        if self._wanted:
+            self._loop.add_reader(self.sock.fileno(), self._ready)
 
     def _dismiss(self) -> None:
         sock, self._refused = self._refused, None
