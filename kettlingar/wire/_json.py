@@ -1,0 +1,147 @@
+"""JSON that says one thing only (RFC 8259, and RFC 7493 where that leaves it open).
+
+Refused: doubled keys, NaN and infinities, lone surrogates, invalid UTF-8, and
+depth that could hurt. Bytes travel as `{"__base64__": "..."}`; `{"__bytes__": "text"}`
+is taken too (its UTF-8), as it is easier to write by hand.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode, b64encode
+from math import isfinite
+from typing import Any, Final
+
+from kettlingar.errors import BadRequest
+
+from ._plain import plain
+from .fdtags import Default, FdTag, Resolve, as_fields, from_fields
+
+_NOT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+
+
+def to_json(value: Any, default: Default | None = None) -> bytes:
+    """Compact UTF-8 JSON. `default` is asked for what has no form of its own.
+
+    Raises TypeError for what has none at all, ValueError for what JSON cannot hold.
+    """
+
+    def encode_other(other: Any) -> Any:
+        if isinstance(other, (bytes, bytearray, memoryview)):
+            return {"__base64__": b64encode(other).decode("ascii")}
+        if isinstance(other, FdTag):
+            return {"__fd__": as_fields(other)}
+        return plain(other, default)
+
+    encoder = json.JSONEncoder(
+        separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=encode_other
+    )
+    try:
+        return encoder.encode(value).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"cannot write JSON: {error.object[error.start : error.end]!r} is half a character;"
+            " send bytes instead"
+        ) from None
+    except RecursionError:
+        raise ValueError("cannot write JSON: the value is nested too deep, or in itself") from None
+
+
+def from_json(data: bytes, max_depth: int = 64, resolve: Resolve | None = None) -> Any:
+    """The value of a JSON text. Raises BadRequest.
+
+    `resolve` turns placeholders of descriptors into what they stand for.
+    """
+    check_depth(data, max_depth)
+    decoder = _PLAIN_DECODER if resolve is None else _decoder(resolve)
+    try:
+        value = decoder.decode(data.decode("utf-8"))
+        if b"\\u" in data:
+            _check_text(value)
+    except BadRequest:
+        raise
+    except UnicodeError as error:
+        raise BadRequest(f"cannot read the JSON: it is not UTF-8 ({error})") from None
+    except ValueError as error:
+        raise BadRequest(f"cannot read the JSON: {error}") from None
+    return value
+
+
+def _decoder(resolve: Resolve | None) -> json.JSONDecoder:
+    def read_object(pairs: list[tuple[str, Any]]) -> Any:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise BadRequest("cannot read the JSON: a name comes twice in an object")
+        if len(pairs) == 1 and pairs[0][0] in _SPECIAL:
+            return _special(*pairs[0], resolve)
+        return found
+
+    return json.JSONDecoder(
+        object_pairs_hook=read_object, parse_constant=_no_constant, parse_float=_finite
+    )
+
+
+_SPECIAL: Final = frozenset(("__base64__", "__bytes__", "__fd__"))
+
+
+def check_depth(data: bytes, max_depth: int) -> None:
+    """Refuse what is nested deeper than `max_depth`, before a parser recurses into it.
+
+    Taking away all innermost pairs of brackets takes away one level.
+    """
+    if data.count(b"[") + data.count(b"{") <= max_depth:
+        return
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # two adjacent quotes may go: everything else stays inside or outside of strings
+    marks = data.translate(_ONE_KIND, _NOT_MARKS).replace(b'""', b"")
+    left = b"".join(marks.split(b'"')[::2])
+    for _ in range(max_depth):
+        shorter = left.replace(b"[]", b"")
+        if len(shorter) == len(left):
+            break
+        left = shorter
+    if left:
+        raise BadRequest(f"cannot read the JSON: it is nested deeper than {max_depth}, or broken")
+
+
+def _special(name: str, text: Any, resolve: Resolve | None) -> Any:
+    if name == "__fd__":
+        return from_fields(text, resolve)
+    if not isinstance(text, str):
+        raise BadRequest(f"cannot read the JSON: {name} holds no text")
+    if name == "__bytes__":
+        return text.encode("utf-8")
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("cannot read the JSON: __base64__ holds no base64") from None
+
+
+def _no_constant(name: str) -> float:
+    raise BadRequest(f"cannot read the JSON: {name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise BadRequest(f"cannot read the JSON: {text[:32]} is too large a number")
+    return number
+
+
+def _check_text(value: Any) -> None:
+    """Escapes can spell half a character, which no other text can carry."""
+    if isinstance(value, str):
+        value.encode("utf-8")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            name.encode("utf-8")
+            _check_text(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_text(inner)
+
+
+_PLAIN_DECODER: Final = _decoder(None)

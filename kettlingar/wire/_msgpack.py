@@ -1,0 +1,150 @@
+"""msgpack, and what this wire adds to it.
+
+ext 1    an integer beyond 64 bits, as hexadecimal text ("-1f")
+ext 2    an open file or socket (fdtags)
+ext -1   a timestamp of the msgpack specification, read only
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any, Final
+
+import msgpack
+import msgspec
+
+from kettlingar.errors import BadRequest
+
+from ._plain import plain
+from .fdtags import Default, FdTag, Resolve, as_fields, from_fields
+
+EXT_INTEGER: Final = 1
+EXT_FD: Final = 2
+
+_HEX: Final = re.compile(rb"-?[0-9A-Fa-f]+")
+_PACKED: Final = frozenset((dict, list, tuple, str, bytes, bytearray, float, bool, type(None)))
+_SMALL: Final = 512  # bytes; what these can claim does no harm
+_WALK: Final = msgspec.msgpack.Decoder(msgspec.Raw).decode
+_DATETIME: Final = 3  # msgpack's name for "timestamps are datetimes"
+_NOT_OPENERS: Final = bytes(set(range(256)) - {*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF})
+
+
+def to_msgpack(value: Any, default: Default | None = None) -> bytes:
+    """`value` in msgpack. `default` is asked for what has no form of its own.
+
+    Raises TypeError for what has none at all, ValueError for what is nested too deep.
+    """
+
+    def encode_other(other: Any) -> Any:
+        if isinstance(other, int):
+            return msgpack.ExtType(EXT_INTEGER, format(other, "x").encode("ascii"))
+        if isinstance(other, FdTag):
+            return msgpack.ExtType(EXT_FD, msgpack.packb(as_fields(other)))
+        found = plain(other, default)
+        # msgpack asks once for each value, so what comes of it must be in its own types
+        if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
+            return found
+        return encode_other(found)
+
+    try:
+        return msgpack.packb(value, default=encode_other)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"cannot write msgpack: {error.object[error.start : error.end]!r} is half a"
+            " character; send bytes instead"
+        ) from None
+    except RecursionError:
+        raise ValueError("cannot write msgpack: a value is made of itself") from None
+
+
+def from_msgpack(
+    data: bytes, max_depth: int = 64, resolve: Resolve | None = None, *, any_keys: bool = False
+) -> Any:
+    """The one value that `data` holds. Raises BadRequest.
+
+    Keys are texts or bytes; `any_keys` takes others too (for answers, from a service we trust:
+    integers can be chosen such that a dict becomes slow).
+    """
+
+    if len(data) > _SMALL:
+        _check_whole(data)
+    value = _unpack(
+        data,
+        object_pairs_hook=_read_map,
+        ext_hook=_read_ext if resolve is None else partial(_read_ext, resolve=resolve),
+        strict_map_key=not any_keys,
+    )
+    if len(data) > max_depth:
+        check_depth(data, value, max_depth)
+    return value
+
+
+def _read_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadRequest("cannot read the msgpack: a key comes twice in a map")
+    return found
+
+
+def _read_ext(code: int, payload: bytes, resolve: Resolve | None = None) -> Any:
+    if code == EXT_INTEGER and _HEX.fullmatch(payload):
+        return int(payload, 16)
+    if code == EXT_FD:
+        return from_fields(_unpack(payload), resolve)
+    raise BadRequest(f"cannot read the msgpack: ext type {code} means nothing here")
+
+
+def _check_whole(data: bytes) -> None:
+    """Walk over the message without making anything of it.
+
+    msgpack's reader believes a list's length before it has seen its items, so that
+    nested lists, each of which claims more than there is, would cost much memory.
+    """
+    try:
+        _WALK(data)
+    except RecursionError:
+        raise BadRequest("cannot read the msgpack: it is nested too deep") from None
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"cannot read the msgpack: {error}") from None
+
+
+def _unpack(data: bytes, **options: Any) -> Any:
+    try:
+        return msgpack.unpackb(data, timestamp=_DATETIME, **options)
+    except BadRequest:
+        raise
+    except msgpack.StackError:
+        raise BadRequest("cannot read the msgpack: it is nested too deep") from None
+    except msgpack.ExtraData:
+        raise BadRequest("cannot read the msgpack: something follows the value") from None
+    except UnicodeDecodeError:
+        raise BadRequest("cannot read the msgpack: a text is not UTF-8") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise BadRequest(
+            f"cannot read the msgpack: {str(error) or 'a type byte is unknown'}"
+        ) from None
+
+
+def check_depth(data: bytes, value: Any, max_depth: int) -> None:
+    """Refuse what is nested deeper than `max_depth`.
+
+    msgpack's reader does not recurse, so this may come after it. Most messages have
+    fewer bytes that could open a container than levels they may have.
+    """
+    if len(data.translate(None, _NOT_OPENERS)) <= max_depth:
+        return
+    level = [value]
+    for _ in range(max_depth):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise BadRequest(f"cannot read the msgpack: it is nested deeper than {max_depth}")
+
+
+def _inside(outer: Any) -> list[Any]:
+    if isinstance(outer, dict):
+        return [inner for inner in outer.values() if isinstance(inner, (dict, list))]
+    if isinstance(outer, list):
+        return [inner for inner in outer if isinstance(inner, (dict, list))]
+    return []
