@@ -14,6 +14,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from errno import ENOBUFS, ENOMEM, ETOOMANYREFS
 from typing import Any
 
 import msgspec
@@ -221,14 +222,14 @@ class Channel:
 
 def _passes(error: OSError) -> bool:
     """Whether the kernel only wants fewer descriptors or packets in flight."""
-    from errno import ENOBUFS, ENOMEM, ETOOMANYREFS
-
     return error.errno in {ENOBUFS, ENOMEM, ETOOMANYREFS}
 
 
 def _pack(message: Any, fds: Sequence[int]) -> tuple[bytes, Sequence[int]]:
     packet = _encode(message)
     large = len(packet) > MAX_PACKET
+    if len(packet) > MAX_MESSAGE:
+        raise ValueError(f"cannot send a message of {len(packet)} bytes: {MAX_MESSAGE} at most")
     if len(fds) + large > MAX_FDS:
         raise ValueError(
             f"cannot send {len(fds)} descriptors with one message: {MAX_FDS - large} at most"

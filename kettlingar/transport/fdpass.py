@@ -12,10 +12,10 @@ import socket
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-if TYPE_CHECKING:
-    from kettlingar.wire.fdtags import FdTag
+from kettlingar.errors import BadRequest
+from kettlingar.wire.fdtags import FdTag
 
 MAX_FDS = 253  # SCM_MAX_FD: the kernel refuses more in one message
 FDS_SPACE = socket.CMSG_SPACE(MAX_FDS * array("i").itemsize)
@@ -93,8 +93,6 @@ def take(thing: object, index: int = 0) -> tuple[FdTag, int] | None:
     None if `thing` is neither. What a file has buffered for writing is written
     first. The copy belongs to the caller, the thing stays its owner's.
     """
-    from kettlingar.wire.fdtags import FdTag
-
     fd = _descriptor_of(thing)
     if fd is None:
         return None
@@ -112,14 +110,14 @@ def take(thing: object, index: int = 0) -> tuple[FdTag, int] | None:
 def give(tag: FdTag, fd: int) -> IO[Any] | socket.socket:
     """Return the file or socket that `fd` is according to `tag`; it owns `fd` from now on.
 
-    ValueError if it is nothing of the kind; the descriptor is closed then.
+    BadRequest if it is nothing of the kind; the descriptor is closed then.
     """
     try:
         if tag.kind == "socket":
             return _as_socket(fd)
         return _as_file(fd, tag.mode, tag.encoding)
     except (OSError, ValueError, LookupError) as error:
-        raise ValueError(
+        raise BadRequest(
             f"cannot use the descriptor as a {tag.kind} ({tag.mode}): {error}"
         ) from error
 

@@ -67,14 +67,17 @@ def bind_unix(path: StrPath, backlog: int = BACKLOG, mode: int = 0o600) -> socke
     A socket that nobody answers on is replaced if it is our own. OSError if
     somebody answers there, or something else is in the way.
     """
+    has_file = os.fspath(path)[:1] not in {"@", "\0"}  # those are the abstract namespace
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        _clear_the_way(path)
+        if has_file:
+            _clear_the_way(os.fspath(path))
         # On Linux the file gets the socket's own mode, less the umask.
         os.fchmod(sock.fileno(), mode)
         with unix_address(path) as address:
             sock.bind(address)
-        os.chmod(path, mode)  # what the umask took away
+        if has_file:
+            os.chmod(path, mode)  # what the umask took away
         sock.listen(backlog)
     except OSError as error:
         sock.close()
@@ -82,22 +85,19 @@ def bind_unix(path: StrPath, backlog: int = BACKLOG, mode: int = 0o600) -> socke
     return sock
 
 
-def _clear_the_way(path: StrPath) -> None:
-    text = os.fspath(path)
-    if text[:1] in {"@", "\0"}:
-        return  # the abstract namespace has no files
+def _clear_the_way(path: str) -> None:
     try:
-        found = os.lstat(text)
+        found = os.lstat(path)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise OSError(errno.EEXIST, "something that is no socket is in the way; remove it")
     if found.st_uid not in {os.geteuid(), 0}:
         raise OSError(errno.EEXIST, f"a socket of uid {found.st_uid} is in the way")
-    if _answers(text):
+    if _answers(path):
         raise OSError(errno.EADDRINUSE, "somebody answers there already; stop it first")
     with suppress(FileNotFoundError):
-        os.unlink(text)
+        os.unlink(path)
 
 
 def _answers(path: str) -> bool:

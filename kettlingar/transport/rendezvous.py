@@ -51,7 +51,7 @@ def publish(folder: StrPath, name: str, url: str) -> Published:
     PermissionError if others could change the folder; OSError if it cannot be written.
     """
     with _opened(folder) as fd:
-        temporary = f".{name}.{secrets.token_hex(8)}"
+        temporary = f".{_checked(name)}.{secrets.token_hex(8)}"
         # 0600 whatever the umask, before there is anything to read
         out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=fd)
         try:
