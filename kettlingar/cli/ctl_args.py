@@ -1,0 +1,277 @@
+"""The words after `kettlingar ctl` -> a Command. Pure.
+
+Not argparse: its import alone takes as long as the rest of a `ctl status`, and
+its messages cannot say what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from .ctl_format import parse_duration
+from .ctl_words import FOREIGN, LATER, LATER_OPTIONS
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood; the text says what to type."""
+
+
+class Option(NamedTuple):
+    """An option: its names, its value's reader (None = a switch), and its line of help."""
+
+    names: tuple[str, ...]
+    read: Callable[[str], Any] | None
+    doc: str
+
+    @property
+    def key(self) -> str:
+        return self.names[-1].lstrip("-").replace("-", "_")
+
+
+class Verb(NamedTuple):
+    """A command: what may follow it."""
+
+    usage: str
+    doc: str
+    options: tuple[Option, ...] = ()
+    least: int = 0  # words that must follow
+    most: int | None = None  # None = any number
+    open: bool = False  # unknown --names are for the method that is called
+
+
+class Command(NamedTuple):
+    """What was asked for."""
+
+    verb: str
+    words: list[str]
+    options: dict[str, Any]
+    named: dict[str, Any]  # --name=value for the method that is called
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
+    return read
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a number of lines")
+    return int(text)
+
+
+HELP = Option(("-h", "--help"), None, "show this")
+EVERYWHERE = (
+    Option(("--socket",), str, "the supervisor's control socket"),
+    Option(("--home",), str, "the folder that `kettlingard up --home` was given"),
+    HELP,
+)
+TIMEOUT = Option(("--timeout",), parse_duration, "give up waiting after this: 30, 1m30s")
+NO_WAIT = Option(("--no-wait",), None, "do not wait until it is done")
+ALL = Option(("--all",), None, "all services")
+SERVICES = "SERVICE[/N]... | --all"
+
+VERBS: dict[str, Verb] = {
+    "status": Verb(
+        "[SERVICE...]",
+        "what runs, and why what does not",
+        (
+            Option(("-o", "--output"), _one_of("table", "wide", "json", "jsonl"), "form"),
+            Option(("--failed",), None, "only what has failed; exit 3 if anything has"),
+            Option(("-w", "--watch"), None, "draw it again each second"),
+        ),
+    ),
+    "start": Verb(SERVICES, "start, and wait until ready", (ALL, NO_WAIT, TIMEOUT)),
+    "stop": Verb(SERVICES, "drain and stop", (ALL, NO_WAIT, TIMEOUT)),
+    "restart": Verb(
+        SERVICES, "replace by new processes, with the definition on disk", (ALL, NO_WAIT, TIMEOUT)
+    ),
+    "logs": Verb(
+        "[SERVICE[/N]...]",
+        "what services have logged",
+        (
+            Option(("-f", "--follow"), None, "go on until Ctrl-C"),
+            Option(("-n", "--lines"), _count, "this many of the last lines (10)"),
+            Option(("-o", "--output"), _one_of("short", "json"), "form"),
+        ),
+    ),
+    "methods": Verb(
+        "SERVICE [METHOD]",
+        "what can be called",
+        (
+            Option(("--docs",), None, "with their descriptions"),
+            Option(("-o", "--output"), _one_of("table", "json"), "form"),
+        ),
+        1,
+        2,
+    ),
+    "call": Verb(
+        "SERVICE[/N|/*] METHOD [ARG...] [--name=VALUE...]",
+        "call a method; what follows -- is for the method alone",
+        (Option(("-o", "--output"), _one_of("json", "raw"), "form"), TIMEOUT),
+        2,
+        open=True,
+    ),
+    "wait": Verb(
+        "SERVICE",
+        "wait for a state",
+        (Option(("--for",), _one_of("ready", "stopped"), "ready (default) or stopped"), TIMEOUT),
+        1,
+        1,
+    ),
+    "daemon": Verb(
+        "status|shutdown",
+        "the supervisor itself",
+        (Option(("-o", "--output"), _one_of("table", "json"), "form"),),
+        1,
+        1,
+    ),
+}
+ALIASES = {"ps": "status"}
+
+
+def parse(argv: Sequence[str]) -> Command:
+    """Read the words. Raise UsageError; `help` comes back as a verb."""
+    options: dict[str, Any] = {}
+    rest = _take_options(list(argv), EVERYWHERE, options)
+    if not rest or rest[0] == "help" or (options.get("help") and not _known(rest[0])):
+        return Command("help", rest[1:], options, {})
+    name = ALIASES.get(rest[0], rest[0])
+    verb = VERBS.get(name)
+    if verb is None:
+        raise UsageError(_unknown(name))
+    return _parse_verb(name, verb, rest[1:], options)
+
+
+def _known(name: str) -> bool:
+    return name in VERBS or name in ALIASES
+
+
+def _take_options(argv: list[str], known: Sequence[Option], found: dict[str, Any]) -> list[str]:
+    """Take the options before the verb; what is left begins with the verb."""
+    table = {name: option for option in known for name in option.names}
+    while argv and argv[0].startswith("-"):
+        _take_one(argv, table, found, "kettlingar ctl")
+    return argv
+
+
+def _parse_verb(name: str, verb: Verb, argv: list[str], options: dict[str, Any]) -> Command:
+    table = {n: option for option in (*verb.options, *EVERYWHERE) for n in option.names}
+    words: list[str] = []
+    named: dict[str, Any] = {}
+    while argv:
+        if argv[0] == "--":
+            _take_rest(argv[1:], words, named if verb.open else None)
+            break
+        if not _is_option(argv[0]):
+            words.append(argv.pop(0))
+        elif verb.open and argv[0].partition("=")[0] not in table and argv[0].startswith("--"):
+            _take_named(argv.pop(0), named)
+        else:
+            _take_one(argv, table, options, f"kettlingar ctl {name}")
+    if not options.get("help"):
+        _check_words(name, verb, words, options)
+    return Command(name, words, options, named)
+
+
+def _is_option(word: str) -> bool:
+    """`-5` and `-` are values."""
+    return word.startswith("-") and len(word) > 1 and not word[1].isdecimal()
+
+
+def _take_rest(argv: list[str], words: list[str], named: dict[str, Any] | None) -> None:
+    for word in argv:
+        if named is not None and word.startswith("--"):
+            _take_named(word, named)
+        else:
+            words.append(word)
+
+
+def _take_named(word: str, named: dict[str, Any]) -> None:
+    """`--name=value` for a method, `--name` alone is true; a doubled one makes a list."""
+    name, equals, value = word[2:].partition("=")
+    name = name.replace("-", "_")
+    new: Any = value if equals else True
+    if name not in named:
+        named[name] = new
+    elif isinstance(named[name], list):
+        named[name].append(new)
+    else:
+        named[name] = [named[name], new]
+
+
+def _take_one(
+    argv: list[str], table: dict[str, Option], found: dict[str, Any], program: str
+) -> None:
+    word = argv.pop(0)
+    name, equals, value = word.partition("=")
+    option = table.get(name)
+    if option is None:
+        raise UsageError(_unknown_option(name, table, program))
+    if option.read is None:
+        if equals:
+            raise UsageError(f"{program}: {name} takes no value ({value!r})")
+        found[option.key] = True
+        return
+    if not equals:
+        if not argv:
+            raise UsageError(f"{program}: {name} needs a value: {option.doc}")
+        value = argv.pop(0)
+    try:
+        found[option.key] = option.read(value)
+    except ValueError as error:
+        raise UsageError(f"{program}: {name}: {error}") from error
+
+
+def _unknown_option(name: str, table: dict[str, Option], program: str) -> str:
+    if name in LATER_OPTIONS:
+        return f"{program}: {name} is not supported by this version yet"
+    near = get_close_matches(name, table, 1)
+    hint = f"did you mean {near[0]}?" if near else f"see {program} --help"
+    return f"{program}: there is no option {name}; {hint}"
+
+
+def _check_words(name: str, verb: Verb, words: list[str], options: dict[str, Any]) -> None:
+    program = f"kettlingar ctl {name}"
+    if verb.usage == SERVICES and bool(words) == bool(options.get("all")):
+        why = "names and --all together" if words else "no service named"
+        raise UsageError(f"{program}: {why}; name one, or say --all for all of them")
+    if len(words) < verb.least:
+        raise UsageError(f"{program}: something is missing; usage: {program} {verb.usage}")
+    if verb.most is not None and len(words) > verb.most:
+        raise UsageError(
+            f"{program}: {words[verb.most]!r} is too much; usage: {program} {verb.usage}"
+        )
+
+
+def _unknown(name: str) -> str:
+    """Somebody's habit, something that is to come, or a slip of the fingers."""
+    if name in FOREIGN:
+        instead, why = FOREIGN[name]
+        later = " (in a later version)" if instead.split(" ")[0] in LATER else ""
+        command = instead if instead.startswith("kettlingar") else f"kettlingar ctl {instead}"
+        return f"there is no kettlingar ctl {name}; " + (why or f"here it is: {command}{later}")
+    if name in LATER:
+        return f"kettlingar ctl {name} is not supported by this version yet"
+    near = get_close_matches(name, [*VERBS, *ALIASES], 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(VERBS)}"
+    return f"there is no kettlingar ctl {name}; {hint}"
+
+
+def help_text(name: str | None = None) -> str:
+    """The help of `ctl`, or of one command."""
+    verb = VERBS.get(ALIASES.get(name, name)) if name else None
+    if verb is None:
+        rows = [f"  {verb_name:9} {verb.doc}" for verb_name, verb in VERBS.items()]
+        usage = "usage: kettlingar ctl [--home DIR | --socket PATH] COMMAND ..."
+        return "\n".join([usage, "", *rows, "", "kettlingar ctl COMMAND --help says more"])
+    rows = [
+        f"  {', '.join(option.names) + (' …' if option.read else ''):20} {option.doc}"
+        for option in (*verb.options, *EVERYWHERE)
+    ]
+    return "\n".join([f"usage: kettlingar ctl {name} {verb.usage}", verb.doc, "", *rows])
