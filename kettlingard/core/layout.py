@@ -1,0 +1,75 @@
+"""Where a supervisor keeps its things: --home, --user or --system (SERVICES.md, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from posixpath import join
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of one supervisor, all absolute."""
+
+    mode: str  # home, user, system
+    run: str  # control socket, lock: nothing of it stays
+    state: str  # one folder a service
+    log: str
+    services: tuple[str, ...]  # definitions; a later one wins
+    ctl: str  # the options of `kettlingar ctl` that reach it
+
+    @property
+    def socket(self) -> str:
+        """The control socket."""
+        return join(self.run, "control.sock")
+
+    @property
+    def lock(self) -> str:
+        """Held while the supervisor lives."""
+        return join(self.run, "kettlingard.lock")
+
+
+def home_layout(home: str) -> Layout:
+    """Everything below one folder; `home` is absolute."""
+    return Layout(
+        mode="home",
+        run=join(home, "run"),
+        state=join(home, "state"),
+        log=join(home, "log"),
+        services=(join(home, "services.d"),),
+        ctl=f"--home {home}",
+    )
+
+
+def user_layout(environ: Mapping[str, str], own_home: str) -> Layout:
+    """The XDG directories of this user, whose home directory is `own_home`."""
+    state = join(_xdg(environ, "XDG_STATE_HOME", join(own_home, ".local/state")), "kettlingard")
+    runtime = _xdg(environ, "XDG_RUNTIME_DIR", "")
+    run = join(runtime, "kettlingard") if runtime else join(state, "run")
+    config = _xdg(environ, "XDG_CONFIG_HOME", join(own_home, ".config"))
+    return Layout(
+        mode="user",
+        run=run,
+        state=state,
+        log=join(state, "log"),
+        services=(join(config, "kettlingard/services.d"),),
+        ctl="" if runtime else f"--socket {run}/control.sock",
+    )
+
+
+def system_layout() -> Layout:
+    """The machine's own directories."""
+    return Layout(
+        mode="system",
+        run="/run/kettlingard",
+        state="/var/lib/kettlingard",
+        log="/var/log/kettlingard",
+        services=("/usr/lib/kettlingard/services.d", "/etc/kettlingard/services.d"),
+        ctl="",
+    )
+
+
+def _xdg(environ: Mapping[str, str], name: str, default: str) -> str:
+    """A base directory; a relative one is to be ignored (XDG Base Directory Specification)."""
+    value = environ.get(name, "")
+    return value if value.startswith("/") else default
