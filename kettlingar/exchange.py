@@ -12,26 +12,18 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from kettlingar.api.access import (
-    Identity,
-    host_allowed,
-    may_call,
-    same_secret,
-    token_in_headers,
-)
+from kettlingar.api.access import NOBODY
 from kettlingar.api.binding import bind
 from kettlingar.api.methods import Method
-from kettlingar.api.routing import route
 from kettlingar.transport.connection import Connection, Incoming
 from kettlingar.transport.fdpass import close_all, give, take
 from kettlingar.wire.content import Kind, decode_body, from_query, negotiate
 from kettlingar.wire.fdtags import FdTag
 
 from . import respond
-from .errors import (
-    BadRequest,
-    NotFound,
-)
+from .admission import admit
+from .delegation import ANSWER, CHUNKS, REPLY_TO, FileSink, SocketSink, abandon, sink_for
+from .errors import BadRequest
 from .failures import describe
 from .request import FdsResult, HttpResult, RequestInfo
 from .serving import Hooks, Service, Settings, origin_of
@@ -43,10 +35,10 @@ FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are writte
 
 
 class Exchange:
-    """One request on its way through: each method is one station of ARCHITECTURE's path (a)."""
+    """One request on its way through: each method is one station of the path."""
 
-    __slots__ = ("_begun", "_connection", "_hooks", "_incoming", "_service", "_settings", "_stream",
-                 "name", "request", "status")  # fmt: skip
+    __slots__ = ("_begun", "_connection", "_hooks", "_incoming", "_service", "_settings", "_sink",
+                 "_stream", "name", "request", "status")  # fmt: skip
 
     def __init__(
         self,
@@ -61,26 +53,32 @@ class Exchange:
         self._hooks = hooks
         self._connection = connection
         self._incoming = incoming
+        self._sink: Connection | SocketSink | FileSink = connection
         self._stream: respond.StreamWriter | None = None
         self._begun = time.monotonic() if self._hooks.request_done else 0.0
         head = incoming.head
         kind = negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
         self.name = ""
         self.status = 0
-        self.request = RequestInfo(head, incoming.body, Identity(False, None), kind, connection)
+        self.request = RequestInfo(head, incoming.body, NOBODY, kind, connection)
 
     async def run(self) -> bool:
         """Answer the request; return whether the connection may carry another one."""
         try:
             await self._answer()
         except Exception as error:  # noqa: BLE001  here, and only here, failures become answers
-            return self._fail(error)
+            return await self._fail(error)
         finally:
             self._tell_observers()
-        return not self._connection.closing and not self._incoming.head.http10
+        return await self._finish()
 
     async def _answer(self) -> None:
-        method = await self._find()
+        origin = origin_of(self._connection)
+        method = await admit(self.request, origin, self._service, self._settings, self._hooks)
+        self.name = method.name
+        replies_to = self._incoming.head.headers.get(REPLY_TO)
+        if replies_to is not None:
+            self._give_answer_to(replies_to)
         args, kwargs = self._arguments(method)
         function = method.function(self._service)
         if method.legacy:
@@ -94,59 +92,40 @@ class Exchange:
         else:
             self._write(await function(*first, *args, **kwargs))
 
-    # --- who calls what -------------------------------------------------------
+    async def _finish(self) -> bool:
+        if self.request.given_away:
+            # Another process writes to the connection now: close our copy, and nothing else.
+            if not isinstance(self._sink, Connection):
+                abandon(self._sink)
+            self._connection.detach().close()
+            return False
+        if isinstance(self._sink, (SocketSink, FileSink)):
+            await self._sink.end()
+            return False
+        return not self._connection.closing and not self._incoming.head.http10
 
-    async def _find(self) -> Method:
-        head = self._incoming.head
-        settings = self._settings
-        if settings.allowed_hosts and not host_allowed(head.headers, settings.allowed_hosts):
-            raise PermissionError("this service does not answer to that Host or Origin")
-        if self._hooks.validate_request_header is not None:
-            await self._hooks.validate_request_header(head.path, self.request.headers)
-        origin = origin_of(self._connection)
-        secret = settings.secret
-        where = route(head.path, lambda text: same_secret(text, secret), settings.prefix)
-        authorised = (
-            origin.trusted
-            or (where is not None and where.token)
-            or token_in_headers(head.headers, secret)
+    # --- somebody else's answer -----------------------------------------------
+
+    def _give_answer_to(self, what: str) -> None:
+        """Answer to the first descriptor that came; its sender is told at once."""
+        fds = self._incoming.fds
+        if not self.request.authed or not fds or what not in {ANSWER, CHUNKS}:
+            raise BadRequest(f"{REPLY_TO}: {what} needs credentials, and a descriptor")
+        result = HttpResult(None, {"replied_to_first_fd": True}, http_code=202)
+        respond.one(self._connection, result, self.request.kind, self._encode, close=True)
+        sink = sink_for(fds.pop(0))
+        self._sink = sink
+        self.request.connection = sink if isinstance(sink, SocketSink) else None
+        if what == CHUNKS:
+            self._stream = self._writer()
+            self._stream.begun = True
+
+    def _writer(self) -> respond.StreamWriter:
+        writer = respond.StreamWriter(
+            self._sink, self.request.kind, self._encode, chunked=not self._incoming.head.http10
         )
-        self.request.identity = Identity(authorised, origin.caller)
-        self.request.route = where
-        name = where.name if where else ""
-        if self._hooks.get_method_name is not None:
-            name = self._hooks.get_method_name(self.request) or name
-        self.name = name
-        method = self._look_up(name, private=authorised)
-        if method is None:
-            if not authorised:
-                raise PermissionError("this needs credentials, or there is no such method")
-            raise NotFound(f"no such method: {name}")
-        if not may_call(self.request.identity, method):
-            who = origin.caller.uid if origin.caller else None
-            raise PermissionError(f"uid {who} may not call {name}")
-        return method
-
-    def _look_up(self, name: str, *, private: bool) -> Method | None:
-        offered = self._hooks.get_api_methods and self._hooks.get_api_methods(self.request)
-        method = self._first(offered, private=private) if offered else None
-        if method is None:
-            method = self._service.methods.find(name, private=private)
-        if method is None and self._hooks.get_default_methods is not None:
-            method = self._first(self._hooks.get_default_methods(self.request), private=private)
-        allowed = self._settings.public_over_tcp
-        if method is not None and method.public and allowed is not None and not private:
-            return method if method.name in allowed else None
-        return method
-
-    def _first(self, functions: Sequence[Any] | None, *, private: bool) -> Method | None:
-        """Read what a hook returned: bound methods, of which the first that may be used counts."""
-        for function in functions or ():
-            attribute = getattr(function, "__name__", "")
-            for method in self._service.methods:
-                if method.attribute == attribute and (private or method.public):
-                    return method
-        return None
+        self.request.writer = writer
+        return writer
 
     # --- with what ------------------------------------------------------------
 
@@ -182,36 +161,41 @@ class Exchange:
     def _encode(self, kind: Kind, value: object) -> bytes:
         return self._service.encode(kind, value, _no_descriptors)
 
+    def _one(self, result: HttpResult, encode: respond.Encode, fds: Sequence[int] = ()) -> None:
+        head = self._incoming.head
+        respond.one(
+            self._sink,
+            result,
+            self.request.kind,
+            encode,
+            without_body=head.method == "HEAD",
+            close=head.http10,
+            fds=fds,
+        )
+
     def _write(self, value: object) -> None:
-        without_body = self._incoming.head.method == "HEAD"
-        close = self._incoming.head.http10
+        if self.request.given_away:
+            return
         if isinstance(value, FdsResult):
-            self._write_fds(value, without_body=without_body, close=close)
+            self._write_fds(value)
             return
         result = respond.as_result(value)
         self.status = result.http_code
-        respond.one(
-            self._connection,
-            result,
-            self.request.kind,
-            self._encode,
-            without_body=without_body,
-            close=close,
-        )
+        if self._stream is None:
+            self._one(result, self._encode)
+        else:  # one more item of an answer that somebody else began
+            self._stream.item(result)
+            self._stream.end()
 
-    def _write_fds(self, value: FdsResult, *, without_body: bool, close: bool) -> None:
-        if origin_of(self._connection).tcp:
+    def _write_fds(self, value: FdsResult) -> None:
+        if origin_of(self._connection).tcp or self._sink is not self._connection:
             raise BadRequest("descriptors travel over the unix socket only; call by that")
         tags, fds = _tagged(value.files)
         self.status = 200
-        respond.one(
-            self._connection,
+        self._one(
             HttpResult(None, tags),
-            self.request.kind,
-            lambda kind, data: self._service.encode(kind, data, lambda thing: thing),
-            without_body=without_body,
-            close=close,
-            fds=fds,
+            self._encode,
+            fds,
         )
         for thing in value.files:
             close_file = getattr(thing, "close", None)
@@ -219,22 +203,25 @@ class Exchange:
                 close_file()
 
     async def _run_raw(self, running: Any) -> None:
-        self.request.respond = self._connection.send
+        self.request.respond = self._sink.send
+        written = self._connection.written
         try:
             result = await running
-            if result is not None:
-                self._write(result)
+        except Exception:
+            if self._connection.written > written:
+                self._connection.abort()  # half an answer is out: there is no honest way on
+            raise
         finally:
             self.request.respond = None
-        self._connection.close()
+        if result is not None:
+            self._write(result)
+        if self._sink is self._connection:
+            self._connection.close()
 
     async def _run_stream(self, generator: Any) -> None:
-        head = self._incoming.head
-        writer = self._stream = respond.StreamWriter(
-            self._connection, self.request.kind, self._encode, chunked=not head.http10
-        )
         self.status = 200
-        if head.method == "HEAD":
+        writer = self._stream = self._stream or self._writer()
+        if self._incoming.head.method == "HEAD":
             await generator.aclose()
             writer.begin(HttpResult(None))
             writer.flush()
@@ -245,40 +232,35 @@ class Exchange:
                     value = await step(generator, writer.flush)
                 except StopAsyncIteration:
                     break
+                if self.request.given_away:
+                    continue
                 if writer.item(value) >= FLUSH_AT:
                     await writer.flushed()
                     await asyncio.sleep(0)  # others want the loop too
-                elif self._connection.stream.buffered:
-                    await writer.flushed()
-            writer.end()
-            await self._connection.drained()
+            if not self.request.given_away:
+                writer.end()
+                await self._sink.drained()
         finally:
             await generator.aclose()
 
     # --- failures -------------------------------------------------------------
 
-    def _fail(self, error: Exception) -> bool:
-        if isinstance(error, ConnectionError) and self._connection.stream.closing:
+    async def _fail(self, error: Exception) -> bool:
+        if self._connection.stream.closing and self._sink is self._connection:
+            log.info("client gone method=%s: %s", self.name, error)
             return False
         status, body, extra = describe(error, authed=self.request.authed)
         if status == 500:
             log.error("method failed method=%s", self.name, exc_info=error)
         self.status = status
-        if self._stream is not None and self._stream.begun:
-            # The head is out: the error is the last item, and the end mark stays away.
-            self._stream.item(body)
-            self._stream.flush()
-            return False
-        result = HttpResult(None, body, http_code=status, headers=extra)
-        respond.one(
-            self._connection,
-            result,
-            self.request.kind,
-            self._encode,
-            without_body=self._incoming.head.method == "HEAD",
-            close=self._incoming.head.http10,
-        )
-        return not self._connection.closing and not self._incoming.head.http10
+        if self._stream is None or not self._stream.begun:
+            self._one(HttpResult(None, body, http_code=status, headers=extra), self._encode)
+            return await self._finish()
+        # The head is out: the error is the last item, and the end mark stays away.
+        self._stream.item(body)
+        self._stream.flush()
+        await self._finish()
+        return False
 
     def _tell_observers(self) -> None:
         for done in self._hooks.request_done:

@@ -233,8 +233,9 @@ class RPCKitten(StandardApi):
     def encode(self, kind: content.Kind, value: Any, default: Any) -> bytes:
         """Turn a value into the bytes of an answer (the server's way in)."""
         if kind is content.Kind.MSGPACK:
-            return self._overridden.get("to_msgpack", content.to_msgpack)(value, default)
-        data = self._overridden.get("to_json", content.to_json)(value, default)
+            packed: bytes = self._overridden.get("to_msgpack", content.to_msgpack)(value, default)
+            return packed
+        data: bytes | str = self._overridden.get("to_json", content.to_json)(value, default)
         return data.encode() if isinstance(data, str) else data
 
     # --- logging, under the service's name ------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from kettlingar.transport.connection import Connection
     from kettlingar.wire.http11 import RequestHead
 
+    from .delegation import SocketSink
+    from .respond import StreamWriter
+
+ANSWER, CHUNKS = "answer", "chunks"  # what another service is asked to write
+
 
 class HttpResult:
     """An answer with a MIME type, and perhaps a status, of the author's choice.
@@ -23,7 +29,7 @@ class HttpResult:
     (and 302, unless `http_code` says otherwise).
     """
 
-    __slots__ = ("data", "headers", "http_code", "mimetype", "redirect_to")
+    __slots__ = ("_headers", "data", "http_code", "mimetype", "redirect_to")
 
     def __init__(
         self,
@@ -75,8 +81,19 @@ class RequestInfo:
     this caller asked for; `mimetype` names them.
     """
 
-    __slots__ = ("_fds", "_head", "_headers", "body", "connection", "identity", "kind", "respond",
-                 "route")  # fmt: skip
+    __slots__ = (
+        "_fds",
+        "_headers",
+        "body",
+        "connection",
+        "given_away",
+        "head",
+        "identity",
+        "kind",
+        "respond",
+        "route",
+        "writer",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -84,39 +101,41 @@ class RequestInfo:
         body: bytes,
         identity: Identity,
         kind: Kind,
-        connection: Connection | None = None,
+        connection: Connection | SocketSink | None = None,
     ) -> None:
-        self._head = head
-        self._headers: Headers | None = None
+        self.head = head
+        self.headers: Headers | None = None
         self._fds: list[Any] = []
         self.body = body
         self.identity = identity
         self.kind = kind
         self.connection = connection
+        self.writer: StreamWriter | None = None  # once it streams
+        self.given_away = False  # another service writes the answer, or the rest of it
         self.route: Route | None = None  # where the path led: method name, rest of the path
         self.respond: Callable[[bytes], None] | None = None
 
     @property
     def method(self) -> str:
         """The HTTP method, `GET` or `POST` for instance."""
-        return self._head.method
+        return self.head.method
 
     @property
     def path(self) -> str:
         """The path as it was sent, without the query string."""
-        return self._head.path
+        return self.head.path
 
     @property
     def query(self) -> str:
         """The query string as it was sent, without the question mark."""
-        return self._head.query
+        return self.head.query
 
     @property
     def headers(self) -> Headers:
         """The request's headers."""
-        if self._headers is None:
-            self._headers = Headers(self._head.headers)
-        return self._headers
+        if self.headers is None:
+            self.headers = Headers(self.head.headers)
+        return self.headers
 
     @property
     def authed(self) -> bool:
@@ -159,3 +178,19 @@ class RequestInfo:
         if self.respond is None:
             raise OSError("cannot write: only a raw_ method may, while it runs")
         self.respond(data.encode() if isinstance(data, str) else data)
+
+    async def give_away(self) -> tuple[int, str]:
+        """Let another service answer: return a copy of the descriptor, and what it should write.
+
+        What was written before is on its way when this returns (`ANSWER`: nothing was).
+        """
+        fd = os.dup(self.fileno())
+        what = ANSWER
+        if self.writer is not None and self.writer.begun:
+            what = CHUNKS
+            self.writer.flush()
+        assert self.connection is not None
+        self.connection.stream.high_water = 0
+        await self.connection.drained()
+        self.given_away = True
+        return fd, what

@@ -27,7 +27,7 @@ class Sink(Protocol):
     def closing(self) -> bool:
         """Whether this is the last answer there."""
 
-    def send(self, data: bytes | bytearray, fds: list[int] | tuple[int, ...] = ()) -> None:
+    def send(self, data: bytes | bytearray, fds: Sequence[int] = ()) -> None:
         """Write `data`, with `fds` beside its first byte."""
 
     async def drained(self) -> None:
@@ -120,7 +120,7 @@ def one(
     *,
     without_body: bool = False,
     close: bool = False,
-    fds: list[int] | tuple[int, ...] = (),
+    fds: Sequence[int] = (),
 ) -> None:
     """Write one whole answer, in one go."""
     mimetype, body = body_of(result, kind, encode)

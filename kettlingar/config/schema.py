@@ -173,6 +173,7 @@ class Configuration:
     WORKER_MAX_DEPTH: int = 64
     WORKER_MAX_CONNECTIONS: int = 10_000
     WORKER_DRAIN_TIMEOUT: float = 20.0
+    WORKER_LOOP: str = "auto"  # asyncio, uvloop, or uvloop where it is installed
 
     def __init__(self) -> None:
         """Begin with the class's own values; TypeError or ConfigError if those are wrong."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -276,7 +277,7 @@ class Connection:
 
     # --- bytes out ------------------------------------------------------------
 
-    def send(self, data: bytes | bytearray, fds: tuple[int, ...] | list[int] = ()) -> None:
+    def send(self, data: bytes | bytearray, fds: Sequence[int] = ()) -> None:
         """Write; `fds` travel with the first byte and belong to the stream from now on."""
         if not self._answered:
             self._answered = True

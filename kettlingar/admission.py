@@ -1,0 +1,81 @@
+"""Who calls, and which method do they mean? A request passes here before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kettlingar.api.access import Identity, host_allowed, may_call, same_secret, token_in_headers
+from kettlingar.api.methods import Method
+from kettlingar.api.routing import route
+
+from .errors import NotFound
+from .request import RequestInfo
+from .serving import Hooks, Origin, Service, Settings
+
+
+async def admit(
+    request: RequestInfo,
+    origin: Origin,
+    service: Service,
+    settings: Settings,
+    hooks: Hooks,
+) -> Method:
+    """Return the method that the request may call; note in `request` who it is.
+
+    PermissionError for everything that is not the caller's, known or not;
+    NotFound only to callers with credentials.
+    """
+    head = request.head
+    if settings.allowed_hosts and not host_allowed(head.headers, settings.allowed_hosts):
+        raise PermissionError("this service does not answer to that Host or Origin")
+    if hooks.validate_request_header is not None:
+        await hooks.validate_request_header(head.path, request.headers)
+    secret = settings.secret
+    where = route(head.path, lambda text: same_secret(text, secret), settings.prefix)
+    authorised = (
+        origin.trusted
+        or (where is not None and where.token)
+        or token_in_headers(head.headers, secret)
+    )
+    request.identity = Identity(authorised, origin.caller)
+    request.route = where
+    name = where.name if where else ""
+    if hooks.get_method_name is not None:
+        name = hooks.get_method_name(request) or name
+    method = _look_up(name, request, service, settings, hooks)
+    if method is None:
+        if not authorised:
+            raise PermissionError("this needs credentials, or there is no such method")
+        raise NotFound(f"no such method: {name}")
+    if not may_call(request.identity, method):
+        who = origin.caller.uid if origin.caller else None
+        raise PermissionError(f"uid {who} may not call {name}")
+    return method
+
+
+def _look_up(
+    name: str, request: RequestInfo, service: Service, settings: Settings, hooks: Hooks
+) -> Method | None:
+    private = request.authed
+    method = None
+    if hooks.get_api_methods is not None:
+        method = _first(hooks.get_api_methods(request), service, private=private)
+    if method is None:
+        method = service.methods.find(name, private=private)
+    if method is None and hooks.get_default_methods is not None:
+        method = _first(hooks.get_default_methods(request), service, private=private)
+    allowed = settings.public_over_tcp
+    if method is not None and method.public and allowed is not None and not private:
+        return method if method.name in allowed else None
+    return method
+
+
+def _first(functions: Sequence[Any] | None, service: Service, *, private: bool) -> Method | None:
+    """Read what a hook returned: bound methods, of which the first that may be used counts."""
+    for function in functions or ():
+        attribute = getattr(function, "__name__", "")
+        for method in service.methods:
+            if method.attribute == attribute and (private or method.public):
+                return method
+    return None
