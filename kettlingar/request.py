@@ -104,7 +104,7 @@ class RequestInfo:
         connection: Connection | SocketSink | None = None,
     ) -> None:
         self.head = head
-        self.headers: Headers | None = None
+        self._headers: Headers | None = None
         self._fds: list[Any] = []
         self.body = body
         self.identity = identity
@@ -133,9 +133,9 @@ class RequestInfo:
     @property
     def headers(self) -> Headers:
         """The request's headers."""
-        if self.headers is None:
-            self.headers = Headers(self.head.headers)
-        return self.headers
+        if self._headers is None:
+            self._headers = Headers(self.head.headers)
+        return self._headers
 
     @property
     def authed(self) -> bool:

@@ -131,12 +131,16 @@ class Server:
             self._tasks[connection] = task
 
     async def _serve(self, connection: Connection, incoming: Incoming) -> None:
-        call = Exchange(self._service, self._settings, self._hooks, connection, incoming)
         keep_alive = False
         try:
-            keep_alive = await call.run()
+            keep_alive = await Exchange(
+                self._service, self._settings, self._hooks, connection, incoming
+            ).run()
         except asyncio.CancelledError:
-            log.info("request cancelled method=%s", call.name)
+            log.info("request cancelled path=%s", incoming.head.path)
+            raise
+        except BaseException:
+            log.exception("cannot answer: this is a defect of kettlingar, or of a hook")
             raise
         finally:
             close_all([fd for fd in incoming.fds if fd >= 0])

@@ -155,6 +155,11 @@ class ResponseParser(MessageParser[ResponseHead]):
         """A request has been sent: its method decides whether the answer has a body."""
         self._expected.append(method)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is expected, and nothing has come."""
+        return self.phase is Phase.IDLE and not self._expected
+
     def eof(self) -> Events[ResponseHead]:
         """The server has closed: that ends a body without length, and breaks all others."""
         phase, self.phase = self.phase, Phase.REFUSED
