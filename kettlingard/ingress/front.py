@@ -1,0 +1,109 @@
+"""One listener of a service: open from its start to its stop, whatever its workers do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kettlingar.transport.acceptor import Acceptor
+from kettlingard.core.spec import ListenerSpec
+from kettlingard.host.listeners import is_path, local_address
+
+log = logging.getLogger(__name__)
+
+_SAY_AGAIN = 60.0  # seconds between two lines about the same trouble
+_QUEUED = struct.Struct("=I")
+_QUEUED_AT = 24  # tcpi_unacked: of a listening socket, connections that wait to be accepted
+
+
+class Front:
+    """Owns a listening socket; gives each accepted one to `on_connection(front, sock)`."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        spec: ListenerSpec,
+        sock: socket.socket,
+        *,
+        on_connection: Callable[[Front, socket.socket], None],
+        after_batch: Callable[[], None],
+        refusal: bytes,
+    ) -> None:
+        self.spec = spec
+        self.address = local_address(sock)
+        self.last: int | None = None  # the run that got the last connection
+        self._loop = loop
+        self._silent_until = 0.0
+        self._inode = _inode(spec.stream)
+
+        def accepted(connection: socket.socket, _address: Any) -> None:
+            on_connection(self, connection)
+
+        self._acceptor = Acceptor(
+            loop, sock, accepted, self._trouble, refusal=refusal, after_batch=after_batch
+        )
+
+    def _trouble(self, error: OSError) -> None:
+        if self._loop.time() < self._silent_until:
+            return
+        self._silent_until = self._loop.time() + _SAY_AGAIN
+        log.warning(
+            "accepting paused listener=%s address=%s reason=%s",
+            self.spec.name,
+            self.address,
+            error.strerror,
+        )
+
+    def apply(self, spec: ListenerSpec) -> None:
+        """Take over changed keys without a moment of not listening. The address stays."""
+        if spec.backlog != self.spec.backlog:
+            self._acceptor.sock.listen(spec.backlog)
+        if is_path(spec.stream) and spec.socket_mode != self.spec.socket_mode:
+            Path(spec.stream).chmod(spec.socket_mode)
+        self.spec = spec
+
+    @property
+    def closed(self) -> bool:
+        """No more connections come by it."""
+        return self._acceptor.closed
+
+    def pause(self) -> None:
+        """Leave connections in the kernel's backlog."""
+        self._acceptor.pause()
+
+    def resume(self) -> None:
+        """Accept again."""
+        self._acceptor.resume()
+
+    @property
+    def backlog(self) -> int | None:
+        """Connections that wait in the kernel. None where it does not say."""
+        if self._acceptor.closed or is_path(self.spec.stream):
+            return None
+        info = self._acceptor.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)
+        count: int = _QUEUED.unpack_from(info, _QUEUED_AT)[0]
+        return count
+
+    def close(self) -> None:
+        """Stop listening; a path of ours is removed."""
+        self._acceptor.close()
+        if self._inode is not None and _inode(self.spec.stream) == self._inode:
+            with suppress(OSError):
+                os.unlink(self.spec.stream)
+
+
+def _inode(stream: str) -> tuple[int, int] | None:
+    if not is_path(stream):
+        return None
+    try:
+        found = os.lstat(stream)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

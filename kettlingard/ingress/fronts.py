@@ -1,0 +1,81 @@
+"""All listeners of a service: made what a definition says, in one step or not at all."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from kettlingard.core.spec import ListenerSpec
+from kettlingard.errors import ListenError
+from kettlingard.host.listeners import is_path
+
+from .front import Front
+
+
+class Fronts:
+    """Owns the open listeners. `make(spec)` opens one, or raises ListenError."""
+
+    def __init__(self, make: Callable[[ListenerSpec], Front]) -> None:
+        self._make = make
+        self._open: list[Front] = []
+
+    def __iter__(self) -> Iterator[Front]:
+        return iter(self._open)
+
+    def become(self, specs: Sequence[ListenerSpec]) -> None:
+        """Listen on exactly these. One whose address stays is never closed.
+
+        Raises ListenError; then all are as they were.
+        """
+        old = {front.spec.stream: front for front in self._open}
+        kept = [(old.pop(spec.stream), spec) for spec in specs if spec.stream in old]
+        stay = {spec.stream for _, spec in kept}
+        made: list[Front] = []
+        leaving = list(old.values())
+        try:
+            new = (spec for spec in specs if spec.stream not in stay)
+            # Those that were made before an error stay in the list.
+            made.extend(self._make_instead(spec, leaving) for spec in new)
+        except ListenError:
+            for front in made:
+                front.close()
+            self._reopen()
+            raise
+        for front in leaving:
+            front.close()
+        for front, spec in kept:
+            front.apply(spec)
+        self._open = [front for front, _ in kept] + made
+
+    def _make_instead(self, spec: ListenerSpec, leaving: list[Front]) -> Front:
+        """127.0.0.1:80 cannot become 0.0.0.0:80 while the first one is still open."""
+        try:
+            return self._make(spec)
+        except ListenError as why:
+            port = _port(spec)
+            same = [front for front in leaving if _port(front.spec) == port and not front.closed]
+            if why.errno != errno.EADDRINUSE or port is None or not same:
+                raise
+        for front in same:
+            front.close()
+        return self._make(spec)
+
+    def _reopen(self) -> None:
+        """Those that were closed for others that then could not be opened."""
+        for index, front in enumerate(self._open):
+            if front.closed:
+                with suppress(
+                    ListenError
+                ):  # somebody was faster; the error that we raise says more
+                    self._open[index] = self._make(front.spec)
+
+    def close(self) -> None:
+        """Listen on nothing."""
+        for front in self._open:
+            front.close()
+        self._open = []
+
+
+def _port(spec: ListenerSpec) -> str | None:
+    return None if is_path(spec.stream) else spec.stream.rpartition(":")[2]

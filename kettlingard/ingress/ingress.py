@@ -1,0 +1,298 @@
+"""From a service's listeners to its workers: who gets a connection, and who answers for it.
+
+A connection has one owner who may read it. Ours is the copy that we keep until
+its worker says that an answer has begun (core.custody has the rules); we never
+read from it. Workers without room, and no workers at all, are two things: with
+the first, connections stay in the kernel's backlog, as they would at a server
+that accepts by itself; with the second they are accepted, held, and answered
+with an honest 503 when nobody came in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import count
+
+from kettlingar.transport.channel import Channel
+from kettlingar.transport.messages import Connections, Progress
+from kettlingard.core.balance import choose
+from kettlingard.core.custody import Fate, Stage, fate
+from kettlingard.core.spec import ListenerSpec
+from kettlingard.host.listeners import listen
+from kettlingard.host.refusal import Refusals, unavailable
+from kettlingard.host.touch import touch_of
+
+from .connection import Connection
+from .front import Front
+from .fronts import Fronts
+from .hold import Hold
+from .worker import Counts, Worker
+
+log = logging.getLogger(__name__)
+
+REST = 0.1  # seconds for a worker that gave connections back though it is to take them
+MOST = 250  # descriptors in one message
+
+
+class Ingress:
+    """The listeners and accepted connections of one service. Runs are known by their numbers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, service: str, refusals: Refusals) -> None:
+        self.counts = Counts()
+        self._loop = loop
+        self._service = service
+        self._refusals = refusals
+        self._numbers = count(1)
+        self._fronts = Fronts(self._front)
+        self._workers: dict[int, Worker] = {}
+        self._hold = Hold(loop, self._sorry)
+        nobody = f"no instance of {service} is ready; please try again"
+        self._nobody = unavailable(nobody)
+        self._unanswered = unavailable(
+            f"an instance of {service} ended while it worked on this request, "
+            "which may or may not have been done"
+        )
+
+    # --- listeners ---
+
+    def open(self, specs: Sequence[ListenerSpec]) -> None:
+        """Listen on exactly these; one that is open already stays open.
+
+        Raises ListenError, and then nothing has changed.
+        """
+        self._fronts.become(specs)
+        self._breathe()
+
+    def _front(self, spec: ListenerSpec) -> Front:
+        sock = listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode)
+        return Front(
+            self._loop,
+            spec,
+            sock,
+            on_connection=self._accepted,
+            after_batch=self._dispatch,
+            refusal=self._nobody,
+        )
+
+    def close(self) -> None:
+        """Listen no longer, refuse who waits. What workers have, they may finish."""
+        self._fronts.close()
+        for connection in self._hold.empty():
+            self._sorry(connection)
+
+    # --- workers ---
+
+    def admit(self, run: int, channel: Channel) -> None:
+        """This worker may get connections from now on."""
+        worker = self._workers.setdefault(run, Worker(channel))
+        worker.admitted = True
+        self._dispatch()
+
+    def withdraw(self, run: int) -> None:
+        """It gets no more; what it has, it finishes or returns."""
+        worker = self._workers.get(run)
+        if worker is not None:
+            worker.admitted = False
+            self._breathe()
+
+    def in_flight(self, run: int) -> int:
+        """How many connections it has that are not done."""
+        worker = self._workers.get(run)
+        return len(worker.connections) if worker is not None else 0
+
+    def progress(self, run: int, said: Progress) -> None:
+        """A worker said how far it is. It can speak of its own connections only."""
+        worker = self._workers.get(run)
+        if worker is None:
+            return
+        had_room = worker.has_room
+        for number in said.taken:
+            self._advance(worker, number, Stage.TAKEN)
+        for number in said.answering:
+            self._release(worker, number)
+        for number in said.done:
+            self._release(worker, number)
+            worker.connections.pop(number, None)
+        if said.returned:
+            self._take_back(worker, said.returned)
+        elif not had_room:
+            self._dispatch()
+
+    def _release(self, worker: Worker, number: int) -> None:
+        connection = self._advance(worker, number, Stage.ANSWERING)
+        if connection is not None:
+            connection.close()
+
+    @staticmethod
+    def _advance(worker: Worker, number: int, stage: Stage) -> Connection | None:
+        connection = worker.connections.get(number)
+        if connection is not None:
+            if connection.stage is Stage.SENT:
+                worker.untaken -= 1
+            connection.stage = stage
+        return connection
+
+    def _take_back(self, worker: Worker, numbers: Iterable[int]) -> None:
+        back: list[Connection] = []
+        for number in numbers:
+            connection = worker.connections.pop(number, None)
+            if connection is None:
+                continue
+            worker.untaken -= connection.stage is Stage.SENT
+            back.append(connection)
+        if worker.admitted and worker.rests is None:
+            # It has no room for descriptors, or so: asking again at once would only spin.
+            worker.rests = self._loop.call_later(REST, self._rested, worker)
+        self._again(back)
+
+    def _rested(self, worker: Worker) -> None:
+        worker.rests = None
+        self._dispatch()
+
+    def gone(self, run: int) -> None:
+        """The worker has died: its process is known to have ended, nobody reads any more."""
+        if run not in self._workers:
+            return
+        self._workers[run].channel.drain_now()  # what it said before its end
+        worker = self._workers.pop(run, None)
+        if worker is None:
+            return  # the channel's end made somebody call us again
+        if worker.rests is not None:
+            worker.rests.cancel()
+        lost = self.counts.lost
+        self._again([one for one in worker.connections.values() if self._survives(one)])
+        if self.counts.lost > lost:
+            log.warning(
+                "connections lost service=%s run=%d count=%d",
+                self._service,
+                run,
+                self.counts.lost - lost,
+            )
+
+    def _survives(self, connection: Connection) -> bool:
+        """May it go to another worker? If not, it has been ended."""
+        sock = connection.sock
+        if sock is None:
+            self.counts.lost += 1
+            return False
+        what = fate(connection.stage, touch_of(sock))
+        if what is Fate.AGAIN:
+            return True
+        if what is Fate.SORRY:
+            self._refuse(connection, self._unanswered)
+            return False
+        self.counts.lost += what is Fate.CUT
+        _cut(connection)
+        return False
+
+    # --- connections ---
+
+    def _accepted(self, front: Front, sock: socket.socket) -> None:
+        self._hold.add(Connection(next(self._numbers), front, sock))
+
+    def _again(self, connections: list[Connection]) -> None:
+        """Give to others what a worker did not touch."""
+        lost = [one for one in connections if one.sock is None]
+        self.counts.lost += len(lost)
+        kept = [one for one in connections if one.sock is not None]
+        self.counts.redispatched += len(kept)
+        self.counts.passed -= len(kept)  # they will be counted again
+        self._hold.add_first(kept)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Give what waits to those who have room; what then still waits, waits for a time."""
+        room = {
+            run: len(worker.connections) for run, worker in self._workers.items() if worker.has_room
+        }
+        parcels: dict[tuple[int, str], list[Connection]] = {}
+        while room and self._hold:
+            connection = self._hold.first()
+            front = connection.front
+            run = choose(front.spec.balance, room, front.last)
+            assert run is not None
+            front.last = run
+            self._hold.remove(connection)
+            worker = self._workers[run]
+            connection.stage = Stage.SENT
+            worker.connections[connection.number] = connection
+            worker.untaken += 1
+            room[run] += 1
+            if not worker.has_room:
+                del room[run]
+            parcels.setdefault((run, front.spec.name), []).append(connection)
+        for (run, listener), connections in parcels.items():
+            self._send(self._workers[run].channel, listener, connections)
+        for connection in self._hold.settle():
+            self._sorry(connection)
+        self._breathe()
+
+    def _send(self, channel: Channel, listener: str, connections: list[Connection]) -> None:
+        self.counts.passed += len(connections)
+        for start in range(0, len(connections), MOST):
+            part = connections[start : start + MOST]
+            fds = [_copy(connection) for connection in part]
+            channel.send(Connections([one.number for one in part], listener), fds)
+
+    def _breathe(self) -> None:
+        """Accept, unless there are workers and none of them has room."""
+        admitted = [worker for worker in self._workers.values() if worker.admitted]
+        full = bool(admitted) and not any(worker.has_room for worker in admitted)
+        for front in self._fronts:
+            if full:
+                front.pause()
+            else:
+                front.resume()
+
+    def _sorry(self, connection: Connection) -> None:
+        self._refuse(connection, self._nobody)
+
+    def _refuse(self, connection: Connection, answer: bytes) -> None:
+        sock, connection.sock = connection.sock, None
+        if sock is not None:
+            self.counts.answered_503 += 1
+            self._refusals.refuse(sock, answer)
+
+    # --- what people see ---
+
+    @property
+    def held(self) -> int:
+        """Connections that wait for a worker."""
+        return len(self._hold)
+
+    def describe(self) -> list[dict[str, object]]:
+        """The listeners, as `ctl sockets` shows them."""
+        return [
+            {
+                "name": front.spec.name,
+                "address": front.address,
+                "dispatch": front.spec.dispatch,
+                "held": self._hold.held_for(front),
+                "queued": front.backlog,
+                "backlog": front.spec.backlog,
+            }
+            for front in self._fronts
+        ]
+
+
+def _copy(connection: Connection) -> int:
+    """A descriptor to give away. At our limit it is our only one: rather served than safe."""
+    assert connection.sock is not None
+    try:
+        return os.dup(connection.sock.fileno())
+    except OSError:
+        sock, connection.sock = connection.sock, None
+        return sock.detach()
+
+
+def _cut(connection: Connection) -> None:
+    """End it as the worker's death would have, had we not kept a copy."""
+    if connection.sock is not None:
+        with suppress(OSError):  # the client has gone
+            connection.sock.shutdown(socket.SHUT_RDWR)  # whoever else has a copy
+    connection.close()
