@@ -1,0 +1,110 @@
+"""What an answer's body holds, and which exception an answer of failure stands for.
+
+This is the table of `kettlingar.errors`, read backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from kettlingar.errors import (
+    BY_STATUS,
+    HttpError,
+    NeedInfoException,
+    RemoteError,
+)
+
+from .content import Kind, from_json, from_msgpack, kind_of
+from .fdtags import Resolve
+from .http11 import REASONS, ResponseHead
+
+MAX_DEPTH: Final = 256  # of an answer
+# these classes are made from their message alone
+_BY_STATUS: Final = cast("dict[int, Callable[[str], HttpError]]", BY_STATUS)
+_ERROR_FIELDS: Final = frozenset(("error", "type", "needed_vars", "resource", "traceback"))
+_STATUS_BY_TYPE: Final = {cls.__name__: status for status, cls in BY_STATUS.items()} | {
+    "PermissionError": 403,
+    "NeedInfoException": 423,
+}
+
+
+def body_reader(content_type: str, resolve: Resolve | None) -> Callable[[bytes], Any]:
+    """The function that makes a value of a body, or of one chunk of a stream.
+
+    It raises ValueError for a body that is not of its type.
+    """
+    kind = kind_of(content_type)
+    if kind is Kind.MSGPACK:
+        return lambda data: from_msgpack(data, MAX_DEPTH, resolve, any_keys=True)
+    if kind is Kind.JSON:
+        return lambda data: from_json(data, MAX_DEPTH, resolve)
+    mimetype, _, parameters = content_type.partition(";")
+    mimetype = mimetype.strip().lower() or "application/octet-stream"
+    if not mimetype.startswith("text/"):
+        return lambda data: {"mimetype": mimetype, "data": data}
+    charset = _charset(parameters)
+    return lambda data: {"mimetype": mimetype, "data": _text(data, charset)}
+
+
+def _charset(parameters: str) -> str:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip('"')
+    return "utf-8"
+
+
+def _text(data: bytes, charset: str) -> str:
+    try:
+        # what is no text in it survives, as it does in file names
+        return data.decode(charset, "surrogateescape")
+    except LookupError:
+        raise ValueError(f"there is no charset {charset!r}") from None
+
+
+def looks_like_error(value: Any) -> bool:
+    """Whether an item of a stream could be the error that ends it."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("error"), str)
+        and value.keys() <= _ERROR_FIELDS
+    )
+
+
+def failure_in_stream(body: dict[str, Any]) -> Exception:
+    """The exception for an error that came as a stream's last item."""
+    return _failure(_STATUS_BY_TYPE.get(str(body.get("type")), 500), body)
+
+
+def failure_of(head: ResponseHead, value: Any) -> Exception:
+    """The exception for an answer whose status is no success."""
+    status = head.status
+    body: dict[str, Any] = value if isinstance(value, dict) else {}
+    if "error" not in body:
+        said = body.get("data", "")  # of another server, or of a web kitten's own page
+        text = said.strip() if isinstance(said, str) else ""
+        body = {"error": text or f"{status} {head.reason or REASONS.get(status, '')}".strip()}
+    if 300 <= status < 400:
+        where = head.headers.get("location", "")
+        return OSError(f"cannot follow the answer elsewhere: {where or body['error']}")
+    return _failure(status, body)
+
+
+def _failure(status: int, body: dict[str, Any]) -> Exception:
+    message = str(body.get("error", ""))
+    kind = str(body.get("type", ""))
+    if status == 403:
+        return PermissionError(message)
+    if status == 423:
+        return NeedInfoException(message, _list(body.get("needed_vars")), body.get("resource"))
+    if status in _BY_STATUS:
+        return _BY_STATUS[status](message)
+    if status != 500 or kind == "HttpError":
+        return HttpError(status, message)
+    text = f"{kind}: {message}" if kind else message
+    return RemoteError(text, kind, str(body.get("traceback", "")))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,205 @@
+"""The pure half of every client: a call -> bytes, bytes -> its reply.
+
+    plain answer   Result
+    stream         Item*  StreamEnd         the end mark came
+                   Item*  Failure           the service said what went wrong, or broke off
+
+Each chunk of a stream is one item. A service that fails within a stream sends the error
+as its last item and closes without the end mark, so an item that looks like an error is
+held back until it is known whether something follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Sized
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from ._httptools import ResponseParser
+from ._replies import body_reader, failure_in_stream, failure_of, looks_like_error
+from ._strict import clean
+from .content import Kind, to_json, to_msgpack
+from .fdtags import Default, Resolve
+from .http11 import END, Limits, Refusal, ResponseHead
+
+# A client trusts its service more than a service trusts its clients.
+REPLY_LIMITS: Final = Limits(max_body=2**30)
+
+_NO_FDS: Final[Sequence[int]] = ()
+
+
+def encode_call(
+    name: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    host: str = "localhost",
+    prefix: str = "",
+    token: str = "",
+    use_json: bool = False,
+    default: Default | None = None,
+    fds: Sized = _NO_FDS,
+) -> bytes:
+    """The request that calls method `name` of a service.
+
+    `default` replaces open files by their tags (`fdtags.tag_default`) and may add
+    their descriptors to `fds`, which are counted after that.
+    Raises TypeError or ValueError for arguments that cannot be sent.
+    """
+    if "_args" in kwargs:
+        raise ValueError("cannot send an argument called _args; pass it by position")
+    payload = {"_args": args, **kwargs} if args else kwargs
+    body = (to_json if use_json else to_msgpack)(payload, default)
+    head = _call_head(name, host, prefix, token, use_json)
+    if fds:
+        return b"%bKettlingar-Fds: %d\r\nContent-Length: %d\r\n\r\n%b" % (
+            head, len(fds), len(body), body,
+        )  # fmt: skip
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+@lru_cache(maxsize=256)
+def _call_head(name: str, host: str, prefix: str, token: str, use_json: bool) -> bytes:
+    """Everything of a request's head that is the same for all calls of a method."""
+    from urllib.parse import quote
+
+    kind = Kind.JSON if use_json else Kind.MSGPACK
+    prefix = prefix.strip("/")
+    path = (f"/{prefix}/" if prefix else "/") + quote(name, safe="")
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {kind.mimetype}"]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    head = "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+    if not clean(head) or head.count(b"\n") != len(lines):
+        raise ValueError(f"cannot call {name!r}: its host, prefix or token has a control character")
+    return head
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item of a stream."""
+
+    value: Any
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The whole answer."""
+
+    value: Any
+    keep_alive: bool  # the connection can take another call; so below
+
+
+class StreamEnd(msgspec.Struct, frozen=True):
+    """The stream is complete."""
+
+    keep_alive: bool
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The call failed: `exception` is for the caller."""
+
+    exception: Exception
+    keep_alive: bool
+
+
+ReplyEvent = Item | Result | StreamEnd | Failure
+
+
+class ReplyReader:
+    """Reads the reply of one call.
+
+    Text comes as `{"mimetype": ..., "data": str}`, other types that are no RPC types
+    the same with bytes. `resolve` turns tags into the open files that came along.
+    """
+
+    __slots__ = ("_decode", "_done", "_head", "_held", "_parser", "_parts", "_resolve", "_streams")
+
+    def __init__(
+        self,
+        method: str = "POST",
+        limits: Limits = REPLY_LIMITS,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self._parser = ResponseParser(limits, whole_chunks=True)
+        self._parser.expect(method)
+        self._resolve = resolve
+        self._head: ResponseHead | None = None
+        self._decode: Callable[[bytes], Any] = bytes
+        self._streams = False
+        self._parts: list[bytes] = []  # of an answer that is no stream
+        self._held: Item | None = None  # an item that may be the error at a stream's end
+        self._done = False
+
+    def feed(self, data: bytes) -> list[ReplyEvent]:
+        """What `data` completes. Nothing comes after a Result, StreamEnd or Failure."""
+        return self._read(self._parser.feed(data))
+
+    def eof(self) -> list[ReplyEvent]:
+        """The service has closed the connection."""
+        if self._held is not None and not self._done:
+            self._done = True
+            return [Failure(failure_in_stream(self._held.value), keep_alive=False)]
+        return self._read(self._parser.eof())
+
+    def _read(self, events: Sequence[Any]) -> list[ReplyEvent]:
+        out: list[ReplyEvent] = []
+        for event in events:
+            if self._done:
+                break
+            if type(event) is bytes:
+                self._take(event, out)
+            elif event is END:
+                self._end(out, alone=event is events[-1])
+            elif isinstance(event, Refusal):
+                self._fail(OSError(event.message), out)
+            else:
+                self._begin(event)
+        return out
+
+    def _begin(self, head: ResponseHead) -> None:
+        self._head = head
+        self._decode = body_reader(head.headers.get("content-type", ""), self._resolve)
+        self._streams = head.status < 300 and "transfer-encoding" in head.headers
+
+    def _take(self, data: bytes, out: list[ReplyEvent]) -> None:
+        if not self._streams:
+            self._parts.append(data)
+            return
+        if self._held is not None:
+            out.append(self._held)
+            self._held = None
+        try:
+            item = Item(self._decode(data))
+        except (OSError, ValueError) as error:
+            self._fail(OSError(f"cannot read an item of the stream: {error}"), out)
+            return
+        if looks_like_error(item.value):
+            self._held = item
+        else:
+            out.append(item)
+
+    def _end(self, out: list[ReplyEvent], *, alone: bool) -> None:
+        assert self._head is not None
+        self._done = True
+        # bytes that nobody asked for make the connection useless
+        keep_alive = self._head.keep_alive and alone and self._parser.is_idle
+        if self._streams:
+            if self._held is not None:
+                out.append(self._held)
+            out.append(StreamEnd(keep_alive))
+            return
+        body = b"".join(self._parts)
+        try:
+            value = self._decode(body) if body else None
+        except (OSError, ValueError) as error:
+            out.append(Failure(OSError(f"cannot read the answer: {error}"), keep_alive))
+            return
+        if self._head.status < 300:
+            out.append(Result(value, keep_alive))
+        else:
+            out.append(Failure(failure_of(self._head, value), keep_alive))
+
+    def _fail(self, error: Exception, out: list[ReplyEvent]) -> None:
+        self._done = True
+        out.append(Failure(error, keep_alive=False))
