@@ -123,6 +123,13 @@ def bind(
     return by_place, by_name
 
 
+def check(method: Method, args: Sequence[Any], kwargs: Mapping[Any, Any]) -> None:
+    """Raise BadRequest if names and number of arguments do not fit; values are not looked at."""
+    plan = _plan(method)
+    if not _fits(plan, args, kwargs):
+        raise _misfit(method, plan, args, kwargs)
+
+
 def _fits(plan: _Plan, args: Sequence[Any], kwargs: Mapping[Any, Any]) -> bool:
     count = len(args)
     if count > len(plan.positional) and plan.more is None:

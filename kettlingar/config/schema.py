@@ -95,7 +95,7 @@ def merge(schema: Schema, layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Me
         for given, value in settings.items():
             field_ = schema.get(normal_name(given))
             if field_ is None:
-                merged.problems.append(_unknown(schema, given, origin))
+                merged.problems.append(unknown_setting(schema, given, origin))
             else:
                 _set(merged, field_, value, origin)
     return merged
@@ -118,7 +118,8 @@ def _set(merged: Merged, field: Field, value: Any, origin: str) -> None:
         merged.origins[field.name] = origin
 
 
-def _unknown(schema: Schema, given: str, origin: str) -> str:
+def unknown_setting(schema: Schema, given: str, origin: str) -> str:
+    """The sentence for a name that is no setting, with the nearest that is."""
     name = normal_name(given)
     near = difflib.get_close_matches(name, schema, n=1, cutoff=0.6)
     hint = f"; did you mean {_spelled(near[0], origin)}?" if near else ""

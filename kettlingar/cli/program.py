@@ -1,0 +1,71 @@
+"""The program `kettlingar`: `run`, `ctl`, `version`. What each needs is imported when it is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+USAGE = """\
+Usage: kettlingar ctl COMMAND …        ask the supervisor: status, start, stop, logs, call, …
+       kettlingar run MODULE:CLASS     be the worker of a supervisor (kettlingard calls this)
+       kettlingar version              say which version this is
+
+A service is started by its own command line: python3 -m its.module help
+"""
+
+
+def _ctl(args: list[str]) -> int:
+    from kettlingar.cli.ctl import main as ctl
+
+    return ctl(args)
+
+
+def _run(args: list[str]) -> int:
+    from kettlingar.supervised import run
+
+    return run()
+
+
+def _launch(args: list[str]) -> int:
+    """What `start` of a service becomes in its own process; the orders are on standard input."""
+    from kettlingar.launch import main as launch
+
+    return launch()
+
+
+def _version(args: list[str]) -> int:
+    from kettlingar._version import __version__
+
+    sys.stdout.write(f"kettlingar {__version__}\n")
+    return 0
+
+
+def _help(args: list[str]) -> int:
+    sys.stdout.write(USAGE)
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "ctl": _ctl,
+    "run": _run,
+    "launch": _launch,
+    "version": _version,
+    "--version": _version,
+    "help": _help,
+    "--help": _help,
+    "-h": _help,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit code."""
+    command, *args = list(sys.argv[1:] if argv is None else argv) or [""]
+    found = _COMMANDS.get(command)
+    if found is None:
+        problem = f"kettlingar: there is no command {command!r}\n" if command else ""
+        sys.stderr.write(f"{problem}{USAGE}")
+        return 2
+    try:
+        return found(args)
+    except KeyboardInterrupt:
+        return 130
