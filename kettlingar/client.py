@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from kettlingar.transport.fdpass import close_all, take
 from kettlingar.wire.fdtags import tag_default
-from kettlingar.wire.rpc import Item, ReplyReader, Result, StreamEnd, encode_call
+from kettlingar.wire.rpc import ReplyReader, Result, StreamEnd, encode_call
 
 from .calling import CallConnection, NotExecutedError
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint, SocketEndpoint
 from .errors import NotRunning
+from .replies import NoItems, ReplyStream, ReplyTo, as_stream
 
 POOL = 32  # idle connections that are kept
 
 
-class ReplyStream:
-    """The items of a streaming method, as they come; iterate it, once."""
+@dataclass(slots=True)
+class _Options:
+    """How one call is made."""
 
-    def __init__(self, connection: CallConnection, first: Item) -> None:
-        self._connection = connection
-        self._next: Item | None = first
-        self._ended = False
-
-    def __call__(self) -> ReplyStream:
-        """Return self: the seed's clients call what `call` gave them."""
-        return self
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self._items()
-
-    async def _items(self) -> AsyncIterator[Any]:
-        try:
-            item: Any = self._next
-            self._next = None
-            while isinstance(item, Item):
-                yield item.value
-                item = await self._connection.event()
-            self._ended = True
-        finally:
-            if not self._ended:
-                self._connection.close()
-
-
-class _NoItems(ReplyStream):
-    """A stream that ended before its first item."""
-
-    def __init__(self) -> None:
-        pass
-
-    async def _items(self) -> AsyncIterator[Any]:
-        return
-        yield
+    tries: int
+    allow_unix: bool
+    use_json: bool
+    reply_to: ReplyTo | None = None
 
 
 class Client:
@@ -130,7 +105,7 @@ class Client:
             raise AttributeError(f"the service has no method {name!r}")
 
         async def call_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            async for item in await self.call(name, *args, **kwargs):
+            async for item in as_stream(await self.call(name, *args, **kwargs)):
                 yield item
 
         async def call_once(*args: Any, **kwargs: Any) -> Any:
@@ -146,79 +121,95 @@ class Client:
         call_max_tries: int = 3,
         call_allow_unix: bool = True,
         call_timeout: float | None = None,
+        call_reply_to: Any = None,
+        call_reply_to_fd: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Call a method; return its result, or a ReplyStream.
 
         `call_timeout` bounds, in seconds, the wait for the answer (of a stream:
-        for its first item); TimeoutError then. A request is repeated, up to
+        for its first item); TimeoutError then. `call_reply_to` is a socket, an open
+        file, or the request being served: the service answers there, and here
+        comes `{"replied_to_first_fd": True}` at once. A request is repeated, up to
         `call_max_tries` times in all, only where it cannot have been executed.
         """
-        if call_timeout is not None:
-            async with asyncio.timeout(call_timeout):
-                return await self.call(
-                    name,
-                    *args,
-                    call_use_json=call_use_json,
-                    call_max_tries=call_max_tries,
-                    call_allow_unix=call_allow_unix,
-                    **kwargs,
-                )
-        for tries_left in reversed(range(call_max_tries)):
-            connection = self._pooled(allow_unix=call_allow_unix)
+        options = _Options(call_max_tries, call_allow_unix, call_use_json)
+        reply_to = call_reply_to or call_reply_to_fd
+        if call_timeout is None and reply_to is None:
+            return await self._tried(name, args, kwargs, options)
+        async with AsyncExitStack() as stack:
+            if call_timeout is not None:
+                await stack.enter_async_context(asyncio.timeout(call_timeout))
+            if reply_to is not None:
+                options.reply_to = await ReplyTo.of(reply_to)
+                stack.callback(os.close, options.reply_to.fd)
+            return await self._tried(name, args, kwargs, options)
+
+    async def _tried(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options
+    ) -> Any:
+        for tries_left in reversed(range(options.tries)):
+            connection = self._pooled(allow_unix=options.allow_unix)
             if connection is None:
-                connection = await self._opened(allow_unix=call_allow_unix)
+                connection = await self._opened(allow_unix=options.allow_unix)
+            fds: list[int] = []
             try:
-                self._send(connection, name, args, kwargs, use_json=call_use_json)
+                request = self._request(connection, name, args, kwargs, options, fds)
+            except BaseException:
+                close_all(fds)
+                self._release(connection)
+                raise
+            try:
+                connection.send(request, fds, ReplyReader(resolve=connection.resolve))
                 return await self._first(connection)
             except NotExecutedError:
                 if not tries_left:
                     raise
-        raise NotRunning(f"cannot call {name}: no attempt was allowed ({call_max_tries})")
+        raise NotRunning(f"cannot call {name}: no attempt was allowed ({options.tries})")
 
-    def _send(
+    def _request(
         self,
         connection: CallConnection,
         name: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        *,
-        use_json: bool,
-    ) -> None:
-        fds: list[int] = []
+        options: _Options,
+        fds: list[int],
+    ) -> bytes:
+        """Return the request's bytes; add to `fds` the descriptors that go with them."""
+        extra = b""
+        if options.reply_to is not None:
+            fds.append(os.dup(options.reply_to.fd))
+            extra = options.reply_to.lines
 
         def tag(thing: object) -> Any:
             taken = take(thing, len(fds))
             if taken is None:
                 return None
-            if not connection.is_unix:
-                raise ValueError("cannot send an open file over TCP; call over the unix socket")
             fds.append(taken[1])
             return taken[0]
 
-        try:
-            request = encode_call(
-                name,
-                args,
-                kwargs,
-                host=connection.host,
-                prefix=connection.prefix,
-                token=connection.token,
-                use_json=use_json,
-                default=tag_default(tag),
-                fds=fds,
-            )
-        except BaseException:
-            close_all(fds)
-            self._release(connection)
-            raise
-        connection.send(request, fds, ReplyReader(resolve=connection.resolve))
+        request = encode_call(
+            name,
+            args,
+            kwargs,
+            host=connection.host,
+            prefix=connection.prefix,
+            token=connection.token,
+            use_json=options.use_json,
+            default=tag_default(tag),
+            fds=fds,
+            extra=extra,
+        )
+        if fds and not connection.is_unix:
+            raise ValueError("cannot send an open file over TCP; call over the unix socket")
+        return request
 
     async def _first(self, connection: CallConnection) -> Any:
         event = await connection.event()
         if isinstance(event, Result):
             return event.value
-        return _NoItems() if isinstance(event, StreamEnd) else ReplyStream(connection, event)
+        return NoItems() if isinstance(event, StreamEnd) else ReplyStream(connection, event)
 
     # --- connections ----------------------------------------------------------
 

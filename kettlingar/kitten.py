@@ -21,6 +21,7 @@ from kettlingar.wire import content
 from . import errors
 from .client import Client, FileEndpoint
 from .local import LocalCaller
+from .replies import as_stream
 from .request import FdsResult, HttpResult, RequestInfo
 from .standard_api import StandardApi
 
@@ -125,7 +126,7 @@ class RPCKitten(StandardApi):
 
     def _calling(self, method: Method) -> Callable[..., Any]:
         async def call_stream(*args: Any, **kwargs: Any) -> Any:
-            async for item in await self.call(method.name, *args, **kwargs):
+            async for item in as_stream(await self.call(method.name, *args, **kwargs)):
                 yield item
 
         async def call_once(*args: Any, **kwargs: Any) -> Any:

@@ -29,7 +29,7 @@ class HttpResult:
     (and 302, unless `http_code` says otherwise).
     """
 
-    __slots__ = ("_headers", "data", "http_code", "mimetype", "redirect_to")
+    __slots__ = ("data", "headers", "http_code", "mimetype", "redirect_to")
 
     def __init__(
         self,

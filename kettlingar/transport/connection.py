@@ -155,7 +155,8 @@ class Connection:
     @property
     def closing(self) -> bool:
         """Whether the answer that is being made should say that it is the last one."""
-        return self._last or (self._draining and self._parser.phase is Phase.IDLE)
+        last = self._last or (self._draining and self._parser.phase is Phase.IDLE)
+        return last and not self._pending
 
     @property
     def untouched(self) -> bool:
@@ -262,7 +263,7 @@ class Connection:
         self._running = False
         if self._closed:
             return
-        if not keep_alive or (self.closing and not self._pending):
+        if not keep_alive or self.closing:
             self.close()
             return
         if len(self._pending) <= MAX_AHEAD:

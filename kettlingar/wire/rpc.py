@@ -41,18 +41,20 @@ def encode_call(
     use_json: bool = False,
     default: Default | None = None,
     fds: Sized = _NO_FDS,
+    extra: bytes = b"",
 ) -> bytes:
     """The request that calls method `name` of a service.
 
     `default` replaces open files by their tags (`fdtags.tag_default`) and may add
-    their descriptors to `fds`, which are counted after that.
+    their descriptors to `fds`, which are counted after that. `extra` is whole header
+    lines, each with its CRLF.
     Raises TypeError or ValueError for arguments that cannot be sent.
     """
     if "_args" in kwargs:
         raise ValueError("cannot send an argument called _args; pass it by position")
     payload = {"_args": args, **kwargs} if args else kwargs
     body = (to_json if use_json else to_msgpack)(payload, default)
-    head = _call_head(name, host, prefix, token, use_json)
+    head = _call_head(name, host, prefix, token, use_json) + extra
     if fds:
         return b"%bKettlingar-Fds: %d\r\nContent-Length: %d\r\n\r\n%b" % (
             head, len(fds), len(body), body,

@@ -22,7 +22,7 @@ class Extra:
         return HttpResult("text/plain", "Streeetch!\n")
 
 
-class Tester(RPCKitten):
+class Tricks(RPCKitten):
     """tester - knows a trick of every kind"""
 
     class Configuration(RPCKitten.Configuration):

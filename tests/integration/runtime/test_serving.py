@@ -14,7 +14,7 @@ import pytest
 from kettlingar import Conflict, NeedInfoException
 from kettlingar.testing import running
 
-from .kittens import Tester
+from .kittens import Tricks
 
 
 def get(kitty, path, method="GET", body=None, headers=()):
@@ -45,7 +45,7 @@ async def raw(kitty, *pieces: bytes) -> bytes:
 
 def with_kitten(run_async, test, *args):
     async def main():
-        async with running(Tester, args) as kitty:
+        async with running(Tricks, args) as kitty:
             await test(kitty)
 
     run_async(main())
@@ -303,7 +303,7 @@ def test_a_drain_finishes_what_runs_and_closes_idle_connections(run_async):
 
 def test_loopback_gives_what_the_wire_gives(run_async):
     async def check():
-        kitty = await Tester().loopback()
+        kitty = await Tricks().loopback()
         assert (await kitty.ping())["loopback"]
         assert await kitty.echo("a", times="3") == {"value": "a", "times": 3}
         assert (await kitty.meow())["data"] == "Meow world, meow!\n"
