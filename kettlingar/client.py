@@ -22,13 +22,46 @@ POOL = 32  # idle connections that are kept
 
 
 @dataclass(slots=True)
-class _Options:
-    """How one call is made."""
+class _Call:
+    """One call, and how it is to be made."""
 
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     tries: int
     allow_unix: bool
     use_json: bool
     reply_to: ReplyTo | None = None
+
+    def request_for(self, connection: CallConnection, fds: list[int]) -> bytes:
+        """Return the request's bytes; add to `fds` the descriptors that go with them."""
+        extra = b""
+        if self.reply_to is not None:
+            fds.append(os.dup(self.reply_to.fd))
+            extra = self.reply_to.lines
+
+        def tag(thing: object) -> Any:
+            taken = take(thing, len(fds))
+            if taken is None:
+                return None
+            fds.append(taken[1])
+            return taken[0]
+
+        request = encode_call(
+            self.name,
+            self.args,
+            self.kwargs,
+            host=connection.host,
+            prefix=connection.prefix,
+            token=connection.token,
+            use_json=self.use_json,
+            default=tag_default(tag),
+            fds=fds,
+            extra=extra,
+        )
+        if fds and not connection.is_unix:
+            raise ValueError("cannot send an open file over TCP; call over the unix socket")
+        return request
 
 
 class Client:
@@ -133,28 +166,26 @@ class Client:
         comes `{"replied_to_first_fd": True}` at once. A request is repeated, up to
         `call_max_tries` times in all, only where it cannot have been executed.
         """
-        options = _Options(call_max_tries, call_allow_unix, call_use_json)
+        call = _Call(name, args, kwargs, call_max_tries, call_allow_unix, call_use_json)
         reply_to = call_reply_to or call_reply_to_fd
         if call_timeout is None and reply_to is None:
-            return await self._tried(name, args, kwargs, options)
+            return await self._tried(call)
         async with AsyncExitStack() as stack:
             if call_timeout is not None:
                 await stack.enter_async_context(asyncio.timeout(call_timeout))
             if reply_to is not None:
-                options.reply_to = await ReplyTo.of(reply_to)
-                stack.callback(os.close, options.reply_to.fd)
-            return await self._tried(name, args, kwargs, options)
+                call.reply_to = await ReplyTo.of(reply_to)
+                stack.callback(os.close, call.reply_to.fd)
+            return await self._tried(call)
 
-    async def _tried(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options
-    ) -> Any:
-        for tries_left in reversed(range(options.tries)):
-            connection = self._pooled(allow_unix=options.allow_unix)
+    async def _tried(self, call: _Call) -> Any:
+        for tries_left in reversed(range(call.tries)):
+            connection = self._pooled(allow_unix=call.allow_unix)
             if connection is None:
-                connection = await self._opened(allow_unix=options.allow_unix)
+                connection = await self._opened(allow_unix=call.allow_unix)
             fds: list[int] = []
             try:
-                request = self._request(connection, name, args, kwargs, options, fds)
+                request = call.request_for(connection, fds)
             except BaseException:
                 close_all(fds)
                 self._release(connection)
@@ -165,45 +196,7 @@ class Client:
             except NotExecutedError:
                 if not tries_left:
                     raise
-        raise NotRunning(f"cannot call {name}: no attempt was allowed ({options.tries})")
-
-    def _request(
-        self,
-        connection: CallConnection,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        options: _Options,
-        fds: list[int],
-    ) -> bytes:
-        """Return the request's bytes; add to `fds` the descriptors that go with them."""
-        extra = b""
-        if options.reply_to is not None:
-            fds.append(os.dup(options.reply_to.fd))
-            extra = options.reply_to.lines
-
-        def tag(thing: object) -> Any:
-            taken = take(thing, len(fds))
-            if taken is None:
-                return None
-            fds.append(taken[1])
-            return taken[0]
-
-        request = encode_call(
-            name,
-            args,
-            kwargs,
-            host=connection.host,
-            prefix=connection.prefix,
-            token=connection.token,
-            use_json=options.use_json,
-            default=tag_default(tag),
-            fds=fds,
-            extra=extra,
-        )
-        if fds and not connection.is_unix:
-            raise ValueError("cannot send an open file over TCP; call over the unix socket")
-        return request
+        raise NotRunning(f"cannot call {call.name}: no attempt was allowed ({call.tries})")
 
     async def _first(self, connection: CallConnection) -> Any:
         event = await connection.event()
