@@ -1,6 +1,5 @@
 """Accepted connections: from a service's listeners to its workers, and what may go wrong between."""
 
 from .ingress import Ingress
-from .worker import Counts
 
-__all__ = ["Counts", "Ingress"]
+__all__ = ["Ingress"]

@@ -16,6 +16,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import count
 
 from kettlingar.transport.channel import Channel
@@ -43,7 +44,7 @@ class Ingress:
     """The listeners and accepted connections of one service. Runs are known by their numbers."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, service: str, refusals: Refusals) -> None:
-        self.counts = Counts()
+        self._counts = Counts()
         self._loop = loop
         self._service = service
         self._refusals = refusals
@@ -164,21 +165,21 @@ class Ingress:
             return  # the channel's end made somebody call us again
         if worker.rests is not None:
             worker.rests.cancel()
-        lost = self.counts.lost
+        lost = self._counts.lost
         self._again([one for one in worker.connections.values() if self._survives(one)])
-        if self.counts.lost > lost:
+        if self._counts.lost > lost:
             log.warning(
                 "connections lost service=%s run=%d count=%d",
                 self._service,
                 run,
-                self.counts.lost - lost,
+                self._counts.lost - lost,
             )
 
     def _survives(self, connection: Connection) -> bool:
         """May it go to another worker? If not, it has been ended."""
         sock = connection.sock
         if sock is None:
-            self.counts.lost += 1
+            self._counts.lost += 1
             return False
         what = fate(connection.stage, touch_of(sock))
         if what is Fate.AGAIN:
@@ -186,7 +187,7 @@ class Ingress:
         if what is Fate.SORRY:
             self._refuse(connection, self._unanswered)
             return False
-        self.counts.lost += what is Fate.CUT
+        self._counts.lost += what is Fate.CUT
         _cut(connection)
         return False
 
@@ -198,10 +199,10 @@ class Ingress:
     def _again(self, connections: list[Connection]) -> None:
         """Give to others what a worker did not touch."""
         lost = [one for one in connections if one.sock is None]
-        self.counts.lost += len(lost)
+        self._counts.lost += len(lost)
         kept = [one for one in connections if one.sock is not None]
-        self.counts.redispatched += len(kept)
-        self.counts.passed -= len(kept)  # they will be counted again
+        self._counts.redispatched += len(kept)
+        self._counts.passed -= len(kept)  # they will be counted again
         self._hold.add_first(kept)
         self._dispatch()
 
@@ -233,7 +234,7 @@ class Ingress:
         self._breathe()
 
     def _send(self, channel: Channel, listener: str, connections: list[Connection]) -> None:
-        self.counts.passed += len(connections)
+        self._counts.passed += len(connections)
         for start in range(0, len(connections), MOST):
             part = connections[start : start + MOST]
             fds = [_copy(connection) for connection in part]
@@ -255,15 +256,14 @@ class Ingress:
     def _refuse(self, connection: Connection, answer: bytes) -> None:
         sock, connection.sock = connection.sock, None
         if sock is not None:
-            self.counts.answered_503 += 1
+            self._counts.answered_503 += 1
             self._refusals.refuse(sock, answer)
 
     # --- what people see ---
 
-    @property
-    def held(self) -> int:
-        """Connections that wait for a worker."""
-        return len(self._hold)
+    def counts(self) -> dict[str, int]:
+        """What became of the connections, and how many are `held` now."""
+        return {**asdict(self._counts), "held": len(self._hold)}
 
     def describe(self) -> list[dict[str, object]]:
         """The listeners, as `ctl sockets` shows them."""
