@@ -193,10 +193,12 @@ def _take_rest(argv: list[str], words: list[str], named: dict[str, Any] | None) 
 
 
 def _take_named(word: str, named: dict[str, Any]) -> None:
-    """`--name=value` for a method, `--name` alone is true; a doubled one makes a list."""
+    """`--name=value` for a method, `--name` alone means yes; a doubled one makes a list."""
     name, equals, value = word[2:].partition("=")
     name = name.replace("-", "_")
-    new: Any = value if equals else True
+    if name.startswith("call_"):
+        raise UsageError(f"kettlingar ctl call: {word} is for Python callers; leave it out")
+    new = value if equals else "yes"
     if name not in named:
         named[name] = new
     elif isinstance(named[name], list):

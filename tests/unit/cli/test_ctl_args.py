@@ -23,7 +23,7 @@ def test_ps_is_status():
 def test_a_methods_arguments_are_kept_as_they_are():
     command = parse(words("call blog/2 add a -5 - --count=3 --dry-run --tag=a --tag=b -o raw"))
     assert command.words == ["blog/2", "add", "a", "-5", "-"]
-    assert command.named == {"count": "3", "dry_run": True, "tag": ["a", "b"]}
+    assert command.named == {"count": "3", "dry_run": "yes", "tag": ["a", "b"]}
     assert command.options == {"output": "raw"}
 
 
@@ -55,6 +55,7 @@ def test_an_empty_value_is_a_value():
         ("restart", "say --all for all of them"),
         ("restart --all blog", "names and --all together"),
         ("stop blog --force", "--force is not supported by this version yet"),
+        ("call a b --call-timeout=3", "is for Python callers"),
         ("scale blog=3", "kettlingar ctl scale is not supported by this version yet"),
         ("reread", "here it is: kettlingar ctl plan (in a later version)"),
         ("tail blog", "here it is: kettlingar ctl logs SERVICE -f"),

@@ -1,0 +1,139 @@
+"""`kettlingar ctl`: asks the supervisor, over its control socket, like any client.
+
+One function per command, in ctl_ask, ctl_life and ctl_call. This file finds the
+supervisor, and turns what goes wrong into a sentence and an exit code:
+
+    0 done         3 not ready or stopped        6 invalid definition
+    1 failed       4 no such service or method   7 no supervisor
+    2 usage        5 not allowed                 8 timed out
+
+Nothing here imports an event loop; the terminal's library only to draw.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from kettlingar.errors import (
+    BadRequest,
+    ConfigError,
+    HttpError,
+    NeedInfoException,
+    NotFound,
+    NotRunning,
+    RedirectException,
+    Unavailable,
+)
+from kettlingar.sync import BlockingClient
+from kettlingar.transport.unixpath import connect_unix
+
+from . import ctl_ask, ctl_call, ctl_life
+from .ctl_args import Command, UsageError, help_text, parse
+from .ctl_find import candidates, nobody_answers
+from .ctl_output import complain, say
+
+COMMANDS: dict[str, Callable[[BlockingClient, Command], int]] = {
+    "status": ctl_ask.status,
+    "logs": ctl_ask.logs,
+    "methods": ctl_ask.methods,
+    "start": ctl_life.change,
+    "stop": ctl_life.change,
+    "restart": ctl_life.change,
+    "wait": ctl_life.wait,
+    "daemon": ctl_life.daemon,
+    "call": ctl_call.call,
+}
+ENDLESS = ("follow", "watch")  # options that only Ctrl-C ends
+
+# The first that fits; an exception that is none of these is a defect, and shows itself.
+EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (UsageError, 2),
+    (NotFound, 4),
+    (BadRequest, 2),
+    (ConfigError, 6),
+    (Unavailable, 3),
+    (NotRunning, 7),
+    (TimeoutError, 8),
+    (PermissionError, 5),
+    (HttpError, 1),
+    (NeedInfoException, 1),
+    (RedirectException, 1),
+    (RuntimeError, 1),  # RemoteError: the service failed
+    (OSError, 1),
+)
+EXPECTED = tuple(kind for kind, _ in EXIT_CODES)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the words after `kettlingar ctl` say; return the exit code."""
+    try:
+        command = parse(argv)
+        if command.verb == "help" or command.options.get("help"):
+            name = command.verb if command.verb != "help" else "".join(command.words[:1])
+            say(help_text(name))
+            return 0
+        return _run(command)
+    except BrokenPipeError:
+        # Whoever read our output has had enough; the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except EXPECTED as error:
+        complain(_sentence(error))
+        return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _run(command: Command) -> int:
+    control = _control(command)
+    try:
+        return COMMANDS[command.verb](control, command)
+    except KeyboardInterrupt:
+        return 0 if any(command.options.get(option) for option in ENDLESS) else 130
+    finally:
+        control.close()
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, NeedInfoException):
+        needed = ", ".join(_name(one) for one in error.needed_vars)
+        return f"{error}; needs {needed}" if needed else str(error)
+    return str(error) or type(error).__name__
+
+
+def _name(needed: object) -> str:
+    return str(needed.get("name")) if isinstance(needed, dict) else str(needed)
+
+
+class _Found(NamedTuple):
+    path: str
+    sock: socket.socket
+
+
+def _control(command: Command) -> BlockingClient:
+    """A client of the first supervisor that answers. Raises NotRunning with all that was tried."""
+    found = _first_that_answers(
+        candidates(
+            socket=command.options.get("socket"),
+            home=command.options.get("home"),
+            environ=os.environ,
+            exists=os.path.exists,
+        )
+    )
+    ready = [found.sock]
+    return BlockingClient(lambda: ready.pop() if ready else connect_unix(found.path))
+
+
+def _first_that_answers(paths: Sequence[str]) -> _Found:
+    tried: list[tuple[str, str]] = []
+    denied = False
+    for path in paths:
+        try:
+            return _Found(path, connect_unix(path))
+        except OSError as error:
+            denied = denied or isinstance(error, PermissionError)
+            tried.append((path, error.strerror or str(error)))
+    said = nobody_answers(tried)
+    raise PermissionError(said) if denied else NotRunning(said)

@@ -1,0 +1,124 @@
+"""status, logs, methods: what only looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from .ctl_args import Command
+from .ctl_format import printable, table
+from .ctl_output import draw, on_terminal, paint, say, say_json, say_lines
+from .ctl_status import detail, exit_code, overview
+
+if TYPE_CHECKING:
+    from kettlingar.sync import BlockingClient
+
+NOT_READY = 3
+NOT_FOUND = 4
+COLOURS = ("36", "32", "33", "35", "34", "96", "92", "95")
+
+
+def status(control: BlockingClient, command: Command) -> int:
+    """What runs. With names: in detail, and the exit code says whether they serve."""
+    if not command.options.get("watch"):
+        return _status_once(control, command)
+    while True:
+        if on_terminal():
+            say("\x1b[H\x1b[2J" + time.strftime("%H:%M:%S"))
+        _status_once(control, command)
+        time.sleep(1.0)
+
+
+def _status_once(control: BlockingClient, command: Command) -> int:
+    answer = control.call("status", command.words)
+    services = answer["services"]
+    if command.options.get("failed"):
+        services = [one for one in services if one["state"] in ("failed", "invalid")]
+    _show(command, {**answer, "services": services})
+    if command.options.get("failed"):
+        return NOT_READY if services else 0
+    return exit_code(services) if command.words else 0
+
+
+def _show(command: Command, answer: Mapping[str, Any]) -> None:
+    services, form = answer["services"], command.options.get("output")
+    if form == "json":
+        say_json(answer)
+    elif form == "jsonl":
+        for service in services:
+            say_json(service)
+    elif command.words and form != "wide" and not command.options.get("failed"):
+        for number, service in enumerate(services):
+            lines = detail(service)
+            say_lines([*([""] if number else []), paint(lines[0], "1"), *lines[1:]])
+    elif on_terminal():
+        draw(services, wide=form == "wide")
+    else:
+        say_lines(overview(services, wide=form == "wide"))
+
+
+def logs(control: BlockingClient, command: Command) -> int:
+    """Lines of logs, each with whose it is, unless there is only one that it can be."""
+    lines = command.options.get("lines", 10)
+    alone = len(command.words) == 1 and "/" in command.words[0]
+    follow = bool(command.options.get("follow"))
+    for entry in control.stream("logs", command.words, lines=lines, follow=follow):
+        if command.options.get("output") == "json":
+            say_json(entry)
+            continue
+        text = printable(entry["line"])
+        say(text if alone else f"{_whose(entry)}  {text}")
+    return 0
+
+
+def _whose(entry: Mapping[str, Any]) -> str:
+    """`blog/2`, in a colour of its own."""
+    name = f"{entry['service']}/{entry['instance']}"
+    return paint(name, COLOURS[crc32(name.encode()) % len(COLOURS)])
+
+
+def methods(control: BlockingClient, command: Command) -> int:
+    """What can be called."""
+    service, *names = command.words
+    records = control.call("methods", service)
+    if names:
+        records = [record for record in records if record["name"] in names]
+        if not records:
+            say(f"{service} has no method {names[0]}")
+            return NOT_FOUND
+    if command.options.get("output") == "json":
+        say_json(records)
+        return 0
+    rows = [["METHOD", "ACCESS", "ARGUMENTS", "RETURNS"]]
+    rows += [[one["name"], one["access"], _arguments(one), _returns(one)] for one in records]
+    lines = table(rows, [False] * 4)
+    if command.options.get("docs"):
+        lines = _with_docs(lines, records)
+    say_lines(lines)
+    return 0
+
+
+def _with_docs(lines: list[str], records: list[dict[str, Any]]) -> list[str]:
+    said = [lines[0]]
+    for line, record in zip(lines[1:], records, strict=True):
+        doc = str(record.get("doc") or "").strip()
+        said += [line, *(f"    {printable(part.strip())}" for part in doc.splitlines()), ""]
+    return said
+
+
+def _arguments(record: Mapping[str, Any]) -> str:
+    """`metadata, text:bool=`: an equals sign means that it may be left out."""
+    return ", ".join(map(_argument, record["arguments"])) or "-"
+
+
+def _argument(argument: Mapping[str, Any]) -> str:
+    stars = {"more": "*", "others": "**"}.get(argument["kind"], "")
+    kind = "" if argument["type"] == "any" else f":{argument['type']}"
+    optional = "=" if not argument["required"] and not stars else ""
+    return f"{stars}{argument['name']}{kind}{optional}"
+
+
+def _returns(record: Mapping[str, Any]) -> str:
+    return "stream" if record["streams"] else record["returns"] or "any"

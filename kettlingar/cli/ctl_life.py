@@ -1,0 +1,101 @@
+"""start, stop, restart, wait, daemon: what changes something, and waits for it."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .ctl_args import Command
+from .ctl_format import duration, formatted, printable
+from .ctl_output import complain, say, say_json
+from .ctl_status import SERVES, detail
+
+if TYPE_CHECKING:
+    from kettlingar.sync import BlockingClient
+
+FAILED, NOT_READY, TIMED_OUT = 1, 3, 8
+WAIT = 60.0  # seconds that `wait` waits where nothing is said
+SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
+
+
+def change(control: BlockingClient, command: Command) -> int:
+    """start, stop, restart: show the progress, and why it came to nothing where it did."""
+    options = command.options
+    services = command.words or _all_services(control)
+    last: Mapping[str, Any] = {}
+    for item in control.stream(
+        command.verb,
+        services,
+        wait=not options.get("no_wait"),
+        timeout=options.get("timeout"),
+    ):
+        last = item
+        if (text := formatted(item)) is not None:
+            say(printable(text))
+    if last.get("ok"):
+        return 0
+    if command.verb != "stop":
+        _explain(control, services)
+    if last.get("timed_out"):
+        complain(f"kettlingar ctl {command.verb}: not done in time; see kettlingar ctl status")
+        return TIMED_OUT
+    return FAILED
+
+
+def _all_services(control: BlockingClient) -> list[str]:
+    return [service["name"] for service in control.call("status")["services"]]
+
+
+def _explain(control: BlockingClient, services: list[str]) -> None:
+    """What `status` says of those that do not serve: the error's own line, the last of the log."""
+    names = sorted({name.partition("/")[0] for name in services})
+    for service in control.call("status", names)["services"]:
+        if service["state"] not in SERVES:
+            complain("\n".join(detail(service)))
+
+
+def wait(control: BlockingClient, command: Command) -> int:
+    """Wait for a state; 8 if it does not come in time, 3 if it cannot come."""
+    service = command.words[0]
+    state = command.options.get("for", "ready")
+    timeout = command.options.get("timeout", WAIT)
+    answer = control.call("wait", service, for_=state, timeout=timeout)
+    if answer["ok"]:
+        return 0
+    if state == "ready":
+        _explain(control, [service])
+    if answer.get("timed_out"):
+        complain(f"{service} is not {state} after {duration(timeout)}")
+        return TIMED_OUT
+    return NOT_READY
+
+
+def daemon(control: BlockingClient, command: Command) -> int:
+    """The supervisor's own state, or its end."""
+    record = control.call("status")["daemon"]
+    if command.words[0] == "shutdown":
+        return _shutdown(control, record["pid"])
+    if command.options.get("output") == "json":
+        say_json(record)
+        return 0
+    say(f"kettlingard {record['version']}  pid {record['pid']}  up {duration(record['uptime'])}")
+    for key in ("state", "home", "socket"):
+        if record.get(key):
+            say(f"  {key:8} {record[key]}")
+    return 0
+
+
+def _shutdown(control: BlockingClient, pid: int) -> int:
+    """Ask it to end, and wait until its process has."""
+    watch = os.pidfd_open(pid)
+    try:
+        control.call("daemon_shutdown")
+        ended, _, _ = select.select([watch], [], [], SHUTDOWN)
+    finally:
+        os.close(watch)
+    if ended:
+        return 0
+    complain(f"kettlingard (pid {pid}) has not ended after {duration(SHUTDOWN)}; see its log")
+    return TIMED_OUT
