@@ -8,7 +8,7 @@ what the next one means. Framing is decided from the headers here, and kept in `
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
 from httptools import (
     HttpParserError,
@@ -34,6 +34,7 @@ _NAMES: Final = {
 _SINGLE: Final = frozenset(
     ("authorization", "content-length", "content-type", "host", "transfer-encoding")
 )
+_MOST_KNOWN: Final = 512  # bytes of headers that are remembered for a connection's next request
 _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin with HTTP/1.1 NNN")
 
 
@@ -49,7 +50,7 @@ class _Headers:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by llhttp."""
         key = _NAMES.get(name) or name.decode("ascii").lower()
-        text = value.decode("latin-1").strip(" \t")
+        text = value.decode("latin-1").rstrip(" \t")
         if key not in self.found:
             self.found[key] = text
         elif key in _SINGLE:
@@ -58,14 +59,25 @@ class _Headers:
             self.found[key] += ("; " if key == "cookie" else ", ") + text
 
 
+class _Known(NamedTuple):
+    """The headers of the last request, read: the next one often has the same."""
+
+    block: bytes
+    method: str
+    http10: bool
+    headers: dict[str, str]
+    keep_alive: bool
+    length: int | None
+
+
 class RequestParser(MessageParser[RequestHead]):
     """The bytes of one client's connection -> its requests."""
 
-    __slots__ = ("_good_host",)
+    __slots__ = ("_known",)
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits, whole_chunks=False)
-        self._good_host = ""  # the last one seen: a connection rarely changes it
+        self._known: _Known | None = None
 
     def decline_upgrade(self) -> Events[RequestHead]:
         """The server will not upgrade: go on with what came behind the request."""
@@ -78,8 +90,13 @@ class RequestParser(MessageParser[RequestHead]):
         return parts if isinstance(parts, Refusal) else None
 
     def _read(self, head: bytes) -> RequestHead | Refusal | None:
-        limits = self._limits
         end = head.find(b"\r\n")
+        known = self._known
+        if known is not None and head[end:] == known.block:
+            again = self._read_again(known, head[:end])
+            if again is not None:
+                return again
+        limits = self._limits
         if end > limits.max_line or not _strict.clean(head):
             fault = _strict.fault_so_far(head, limits, self._line_fault)
             return fault or _strict.BAD_BYTES
@@ -90,7 +107,52 @@ class RequestParser(MessageParser[RequestHead]):
         refusal = _strict.over_limits(head, limits) or _run(HttpRequestParser, headers, head)
         if refusal is not None:
             return refusal
-        return self._understand(*line, headers.found)
+        found = self._understand(*line, headers.found)
+        if isinstance(found, RequestHead):
+            self._remember(found, head[end:])
+        return found
+
+    def _remember(self, head: RequestHead, block: bytes) -> None:
+        usual = not (head.upgrade or head.expect_continue or self._chunks is not None)
+        if usual and len(block) <= _MOST_KNOWN and head.target.startswith("/"):
+            self._known = _Known(
+                block,
+                head.method,
+                head.http10,
+                head.headers.copy(),
+                head.keep_alive,
+                head.content_length,
+            )
+
+    def _read_again(self, known: _Known, first: bytes) -> RequestHead | None:
+        """A head whose headers are known: they mean the same after the same method and version.
+
+        None for anything unusual, which is then read from the beginning.
+        """
+        if len(first) > self._limits.max_line or not _strict.printable(first):
+            return None
+        line = _strict.request_line(first)
+        if isinstance(line, Refusal):
+            return None
+        method, target, http10 = line
+        parts = _strict.split_target(method, target)
+        if parts is None or parts[0] or method != known.method or http10 != known.http10:
+            return None
+        _, path, query = parts
+        length = known.length
+        self._left = length or 0
+        return RequestHead(
+            method,
+            target,
+            path,
+            query,
+            known.headers.copy(),
+            http10,
+            known.keep_alive,
+            False,
+            False,
+            length,
+        )
 
     def _understand(
         self, method: str, target: str, http10: bool, headers: dict[str, str]
@@ -99,7 +161,7 @@ class RequestParser(MessageParser[RequestHead]):
         if parts is None:
             return Refusal(400, f"cannot read the target {target!r}: it is not a path or URL")
         host, path, query = parts
-        refusal = self._host_fault(headers, http10=http10) or self._frame(headers, http10=http10)
+        refusal = _host_fault(headers, http10=http10) or self._frame(headers, http10=http10)
         if refusal is not None:
             return refusal
         if host:
@@ -125,16 +187,6 @@ class RequestParser(MessageParser[RequestHead]):
             upgrade,
             self._left if "content-length" in headers else None,
         )
-
-    def _host_fault(self, headers: dict[str, str], *, http10: bool) -> Refusal | None:
-        host = headers.get("host")
-        if host is None:
-            return None if http10 else Refusal(400, "cannot take the request: it has no Host")
-        if host != self._good_host:
-            if host and not _strict.is_authority(host):
-                return Refusal(400, f"cannot take the request: {host!r} is not a Host")
-            self._good_host = host
-        return None
 
 
 class ResponseParser(MessageParser[ResponseHead]):
@@ -221,6 +273,15 @@ def _run(
         return Refusal(400, f"cannot read the head: {error}")
     if headers.doubled:
         return Refusal(400, f"cannot take the head: it has two {headers.doubled} headers")
+    return None
+
+
+def _host_fault(headers: dict[str, str], *, http10: bool) -> Refusal | None:
+    host = headers.get("host")
+    if host is None:
+        return None if http10 else Refusal(400, "cannot take the request: it has no Host")
+    if host and not _strict.is_authority(host):
+        return Refusal(400, f"cannot take the request: {host!r} is not a Host")
     return None
 
 
