@@ -36,8 +36,7 @@ def parse_environment_file(text: str) -> dict[str, str]:
     Values may stand in quotes. Raise ValueError with the number of a line that is neither.
     """
     variables: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
         if not line or line[0] in "#;":
             continue
         name, equals, value = line.removeprefix("export ").partition("=")

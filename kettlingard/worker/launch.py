@@ -1,0 +1,127 @@
+"""A definition and an identity -> the process to start. Makes its folders and opens its log."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from kettlingar.transport.messages import Setup
+from kettlingard.core.environment import parse_environment_file, worker_environment
+from kettlingard.core.parse import expand
+from kettlingard.core.spec import ServiceSpec
+from kettlingard.errors import PathError, SpawnError
+from kettlingard.host.files import private_dir, read_small
+from kettlingard.host.logs import open_log
+from kettlingard.host.spawn import SpawnRequest
+
+CHANNEL = 3  # the number of its channel in a worker
+MAX_ENVIRONMENT_FILE = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One run to be: who it is, and all that it is made from."""
+
+    service: str
+    instance: int
+    run: int
+    spec: ServiceSpec
+    secret: str
+    url_file: bool
+    state_dir: Path
+    log_file: Path
+    mark: str  # random; the environment of the run and of what it starts holds it
+
+    def setup(self) -> Setup:
+        """What the worker is told over its channel."""
+        spec = self.spec
+        return Setup(
+            service=self.service,
+            instance=self.instance,
+            run=self.run,
+            kitten=spec.service.kitten,
+            secret=self.secret,
+            config=expand(spec.config, self.service, self.instance),
+            python_path=list(spec.service.python_path),
+            state_dir=str(self.state_dir),
+            url_file=self.url_file,
+            public_methods=_listed(spec.access.public_methods),
+            log_level=spec.log.level,
+            log_format=spec.log.format,
+            drain_timeout=spec.service.drain_timeout,
+        )
+
+    def open_log(self) -> int:
+        """The descriptor that it will write to. Raise SpawnError."""
+        try:
+            return open_log(self.log_file)
+        except OSError as why:
+            raise SpawnError("log", why.errno or errno.EIO, str(self.log_file)) from why
+
+    def request(self, channel: int, log: int) -> SpawnRequest:
+        """The process to start, with these two of our descriptors. Raise SpawnError."""
+        keys = self.spec.service
+        return SpawnRequest(
+            argv=[keys.python or sys.executable, "-P", "-m", "kettlingar", "run"],
+            env=self._environment(),
+            cwd=keys.working_directory or str(self._folder()),
+            fds=[(channel, CHANNEL)],
+            stdout_fd=log,
+            umask=keys.umask,
+            nice=keys.nice,
+            rlimits=list(_limits(self.spec)),
+            no_new_privileges=self.spec.resources.no_new_privileges,
+        )
+
+    def _folder(self) -> Path:
+        try:
+            return private_dir(self.state_dir)
+        except PathError as why:
+            raise SpawnError("folder", errno.EACCES, str(why)) from why
+
+    def _environment(self) -> dict[str, str]:
+        keys = self.spec.service
+        own = {
+            "KETTLINGARD_CHANNEL": str(CHANNEL),
+            "KETTLINGARD_SERVICE": self.service,
+            "KETTLINGARD_INSTANCE": str(self.instance),
+            "KETTLINGARD_RUN": self.mark,
+        }
+        files = [_variables(name) for name in keys.environment_file]
+        return worker_environment(
+            os.environ, keys.pass_environment, files, self.spec.environment, own
+        )
+
+
+def _variables(name: str) -> dict[str, str]:
+    """The variables of one file, which "-" before its name makes optional."""
+    path = Path(name.removeprefix("-"))
+    try:
+        return parse_environment_file(read_small(path, MAX_ENVIRONMENT_FILE).decode())
+    except FileNotFoundError as why:
+        if name.startswith("-"):
+            return {}
+        raise SpawnError("environment_file", errno.ENOENT, str(path)) from why
+    except OSError as why:
+        raise SpawnError("environment_file", why.errno or errno.EIO, str(path)) from why
+    except (PathError, ValueError) as why:
+        raise SpawnError("environment_file", errno.EINVAL, f"{path}: {why}") from why
+
+
+def _listed(names: tuple[str, ...] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _limits(spec: ServiceSpec) -> list[tuple[int, int, int]]:
+    """Those that are given; the hard limit is raised only as far as this process may."""
+    keys = spec.resources
+    wanted = {
+        resource.RLIMIT_NOFILE: keys.limit_nofile,
+        resource.RLIMIT_CORE: keys.limit_core,
+        resource.RLIMIT_NPROC: keys.limit_nproc,
+    }
+    return [(which, value, value) for which, value in wanted.items() if value is not None]

@@ -1,0 +1,293 @@
+"""One run as a process: started, spoken to over its channel, watched to its end.
+
+Facts go up as events of core.vocabulary, what is to be done comes down as
+calls; nothing is decided here. The order at an end matters: last words, then
+the event, on which the service sweeps up while the dead process still keeps
+its number, then everything is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kettlingar._version import __version__
+from kettlingar.transport import messages
+from kettlingar.transport.channel import Channel, channel_pair
+from kettlingar.transport.fdpass import close_all
+from kettlingard.core.vocabulary import (
+    BecameReady,
+    Drained,
+    Event,
+    Exited,
+    Extended,
+    Reported,
+    Spawned,
+    SpawnFailed,
+)
+from kettlingard.errors import SpawnError
+from kettlingard.host import procid, spawn
+from kettlingard.host.logs import tail
+from kettlingard.host.reap import ExitStatus, Reaper
+
+from .launch import Launch
+from .probe import ping
+from .pulse import Pulse
+
+log = logging.getLogger(__name__)
+
+SILENT = 2.0  # seconds that a worker may live on without its channel
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of a worker; each is called from the event loop."""
+
+    event: Callable[[Event], None]
+    progress: Callable[[messages.Progress], None]
+    asks: Callable[[messages.Ask], None]  # answered by Worker.answer
+
+
+class Worker:
+    """Owns the process's pidfd and channel, until `close`."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, reaper: Reaper, launch: Launch, listener: Listener
+    ) -> None:
+        self._loop = loop
+        self._reaper = reaper
+        self._listener = listener
+        self.launch = launch
+        self.pid: int | None = None
+        self.hello: messages.Hello | None = None
+        self.ready: messages.Ready | None = None
+        self.pong = messages.Pong(number=0)
+        self.status = ""
+        self._id: procid.ProcId | None = None
+        self._child: spawn.Child | None = None
+        self._spawning: spawn.Spawning | None = None
+        self._channel: Channel | None = None
+        self._pulse: Pulse | None = None
+        self._probe: asyncio.Task[None] | None = None
+        self._orphaned: asyncio.TimerHandle | None = None
+        self._fresh: asyncio.Event | None = None  # set by the answer to `refresh`
+        self._log_start = 0  # bytes of the log that are not ours
+        self._closed = False
+
+    # --- coming up ---
+
+    def start(self) -> None:
+        """Begin; Spawned or SpawnFailed follows, never before this returns."""
+        try:
+            self._begin()
+        except SpawnError as why:
+            self._loop.call_soon(self._spawned, why)
+        except OSError as why:  # no more descriptors, say
+            self._loop.call_soon(self._spawned, SpawnError("prepare", why.errno or errno.EIO))
+
+    def _begin(self) -> None:
+        with contextlib.ExitStack() as stack:
+            ours, theirs = channel_pair()
+            stack.callback(theirs.close)
+            keep = stack.enter_context(contextlib.ExitStack())
+            keep.callback(ours.close)
+            log_fd = self.launch.open_log()
+            stack.callback(os.close, log_fd)
+            self._log_start = os.fstat(log_fd).st_size
+            self._spawning = spawn.begin(self.launch.request(theirs.fileno(), log_fd))
+            keep.pop_all()
+            self._channel = Channel(
+                self._loop, ours, messages.FromWorker, self._message, self._channel_ended
+            )
+            self._spawning.when_known(self._loop, self._spawned)
+
+    def _spawned(self, outcome: spawn.Child | SpawnError) -> None:
+        self._spawning = None
+        if isinstance(outcome, SpawnError):
+            text = f"{os.strerror(outcome.errno)} {outcome.subject}".strip()
+            self._tell(SpawnFailed(self._loop.time(), outcome.step, text))
+            self.close()
+            return
+        self._child = outcome
+        self.pid = outcome.pid
+        self._id = procid.identify(outcome.pid)
+        self._reaper.watch(outcome.pid, outcome.pidfd, self._ended)
+        self._tell(Spawned(self._loop.time()))
+
+    async def _be_pinged(self) -> None:
+        assert self._channel is not None
+        problem = await ping(self._channel, self.launch.spec.service.kitten)
+        self._probe = None
+        if problem:
+            self._tell(Reported(self._loop.time(), problem))
+            return
+        keys = self.launch.spec.service
+        self._pulse = Pulse(self._loop, keys.watchdog, keys.watchdog_timeout, self._ask, self._tell)
+        self._tell(BecameReady(self._loop.time()))
+
+    # --- what the service has it do ---
+
+    @property
+    def channel(self) -> Channel:
+        """Where connections are sent; only of a worker that has been ready."""
+        assert self._channel is not None
+        return self._channel
+
+    def say(self, message: messages.Message, fds: list[int] | None = None) -> None:
+        """Send a message; one to a worker that hears no more is dropped."""
+        if self._channel is None:
+            close_all(fds or [])
+            return
+        self._channel.send(message, fds or [])
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process alone."""
+        if self._child is not None:
+            self._child.send(number)
+
+    def dump_stacks(self) -> None:
+        """Have it write its stacks to its log, even if its loop is blocked."""
+        self.signal(signal.SIGUSR1)
+
+    def kill(self) -> None:
+        """End it and all that it has started."""
+        self.signal(signal.SIGKILL)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """End what it has started; it may be dead itself, but not yet reaped."""
+        if self._id is None:
+            return
+        killed = procid.kill_members(self._id, self.launch.mark)
+        left = [who.pid for who in killed if who != self._id]
+        if left:
+            log.warning("leftovers killed service=%s pids=%s", self.launch.service, left)
+
+    async def refresh(self, seconds: float) -> None:
+        """Have `pong` told anew, if it answers within `seconds`."""
+        self._fresh = asyncio.Event()
+        self._ask(0)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._fresh.wait()
+        except TimeoutError:
+            return
+
+    def _ask(self, number: int) -> None:
+        self.say(messages.Ping(number=number, sent=self._loop.time()))
+
+    # --- what it says ---
+
+    def _message(self, message: Any, fds: list[int]) -> None:
+        close_all(fds)  # a worker has none to give
+        if isinstance(message, messages.Progress):
+            self._listener.progress(message)
+            return
+        action: Callable[[Worker, Any], None] | None = self._HEARD.get(type(message))
+        if action is not None:
+            action(self, message)
+
+    def _on_hello(self, hello: messages.Hello) -> None:
+        self.hello = hello
+        if hello.protocol == messages.PROTOCOL:
+            self.say(self.launch.setup())
+            return
+        python = self.launch.spec.service.python or "its interpreter"
+        error = (
+            f"cannot work with kettlingar {hello.version} of {python}: it speaks protocol "
+            f"{hello.protocol}, not {messages.PROTOCOL}; install kettlingar {__version__} there"
+        )
+        self._tell(Reported(self._loop.time(), error, permanent=True))
+        self.kill()
+
+    def _on_ready(self, ready: messages.Ready) -> None:
+        if self.ready is None:
+            self.ready = ready
+            self._probe = self._loop.create_task(self._be_pinged())
+
+    def _on_failed(self, failed: messages.Failed) -> None:
+        self._tell(Reported(self._loop.time(), failed.error, failed.where, failed.permanent))
+
+    def _on_pong(self, pong: messages.Pong) -> None:
+        self.pong = pong
+        if self._fresh is not None:
+            self._fresh.set()
+        if self._pulse is not None and pong.number:
+            self._pulse.answered(pong.number)
+
+    def _on_status(self, status: messages.Status) -> None:
+        self.status = status.text
+
+    def _on_extend(self, extend: messages.Extend) -> None:
+        self._tell(Extended(self._loop.time(), extend.seconds))
+
+    def _on_drained(self, _drained: messages.Drained) -> None:
+        self._tell(Drained(self._loop.time()))
+
+    def _on_ask(self, ask: messages.Ask) -> None:
+        self._listener.asks(ask)
+
+    _HEARD: dict[type, Callable[[Worker, Any], None]] = {  # noqa: RUF012  a table, never changed
+        messages.Hello: _on_hello,
+        messages.Ready: _on_ready,
+        messages.Failed: _on_failed,
+        messages.Pong: _on_pong,
+        messages.Status: _on_status,
+        messages.Extend: _on_extend,
+        messages.Drained: _on_drained,
+        messages.Ask: _on_ask,
+    }
+
+    # --- the end ---
+
+    def _channel_ended(self) -> None:
+        """Usually the process ends too; one that does not can be given nothing any more."""
+        if not self._closed:
+            self._orphaned = self._loop.call_later(SILENT, self._is_silent)
+
+    def _is_silent(self) -> None:
+        assert self._channel is not None
+        error = f"its channel ended: {self._channel.error}"
+        self._tell(Reported(self._loop.time(), error))
+        self.kill()
+
+    def _ended(self, end: ExitStatus) -> None:
+        if self._channel is not None:
+            self._channel.drain_now()
+        if self.hello is None and end.signal is None:
+            self._tell(Reported(self._loop.time(), self._last_line()))
+        self._tell(Exited(self._loop.time(), end.code, end.signal))
+        self.close()
+
+    def _last_line(self) -> str:
+        """What it wrote before it could say anything: an interpreter without kettlingar, say."""
+        path = self.launch.log_file
+        if path.exists() and path.stat().st_size > self._log_start:
+            return tail(path, 1)[-1]
+        return "it ended before it said a word"
+
+    def _tell(self, event: Event) -> None:
+        if not self._closed:
+            self._listener.event(event)
+
+    def close(self) -> None:
+        """Let go of it: nothing is told any more."""
+        self._closed = True
+        if self._pulse is not None:
+            self._pulse.stop()
+        if self._probe is not None:
+            self._probe.cancel()
+        if self._orphaned is not None:
+            self._orphaned.cancel()
+        if self._channel is not None:
+            self._channel.close()
+        if self._child is not None:
+            self._reaper.forget(self._child.pid)
+            self._child.close()
