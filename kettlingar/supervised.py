@@ -7,7 +7,6 @@ until Drain and Quit. Without its supervisor a worker finishes what it has, and 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import socket
@@ -27,6 +26,7 @@ from . import _compat
 from ._version import __version__
 from .errors import ConfigError
 from .kitten import RPCKitten
+from .loading import load, version_of, where_in
 from .logs import begin_logging, set_level
 from .process import Runtime, settings_of, watch_signals
 from .serving import Origin
@@ -74,7 +74,7 @@ class Worker:
         self._channel.send(
             messages.Ready(
                 kitten=setup.kitten,
-                version=str(getattr(kitten_class, "__version__", "") or _module_version(kitten)),
+                version=version_of(kitten_class),
                 app_name=kitten.config.app_name,
                 worker_name=kitten.config.worker_name,
                 methods=[method_record(method) for method in kitten.methods],
@@ -246,25 +246,6 @@ async def _first(*events: asyncio.Event) -> None:
             task.cancel()
 
 
-def load(spec: str) -> type[RPCKitten]:
-    """Import `module:Class`; ImportError says what is not there."""
-    module_name, _, class_name = spec.partition(":")
-    module = importlib.import_module(module_name)
-    found = getattr(module, class_name, None)
-    if found is None:
-        known = [n for n, v in vars(module).items() if isinstance(v, type) and _is_kitten(v)]
-        hint = f"; it has {', '.join(known)}" if known else ""
-        raise ImportError(f"module {module_name} has no class {class_name!r}{hint}")
-    if not _is_kitten(found):
-        raise TypeError(f"{spec} is no RPCKitten: it cannot be served")
-    assert isinstance(found, type)
-    return found
-
-
-def _is_kitten(thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, RPCKitten) and thing is not RPCKitten
-
-
 def _configured(kitten_class: type[RPCKitten], setup: messages.Setup) -> RPCKitten:
     config = kitten_class.Configuration()
     config.apply(
@@ -277,25 +258,6 @@ def _configured(kitten_class: type[RPCKitten], setup: messages.Setup) -> RPCKitt
         },
     )
     return kitten_class(config=config)
-
-
-def _module_version(kitten: RPCKitten) -> str:
-    module = sys.modules.get(type(kitten).__module__)
-    return str(getattr(module, "__version__", ""))
-
-
-def where_in(error: BaseException) -> str:
-    """Return `file.py:3` of the innermost frame that is the service's own."""
-    own = os.path.dirname(__file__)
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        f
-        for f in frames
-        if not f.filename.startswith((own, "<frozen")) and "importlib" not in f.filename
-    ]
-    return f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
 
 
 def _tcp(fd: int) -> socket.socket:

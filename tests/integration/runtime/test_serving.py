@@ -90,10 +90,23 @@ def test_calls_give_values_and_streams_by_every_way(run_async, loop_kind, option
         client = kitty.client
         assert await client.echo("a", times="0x1f", **options) == {"value": "a", "times": 31}
         assert await client.echo(b"", **options) == {"value": b"", "times": 1}
-        assert await client.echo([1, {"b": None}], **options) == {"value": [1, {"b": None}], "times": 1}
-        assert await client.box({"width": "3"}, ratio=2, **options) == {"width": 6.0, "label": "box"}
-        assert await client.meow(**options) == {"mimetype": "text/plain", "data": "Meow world, meow!\n"}
-        assert [i["purr"] async for i in client.purr(3, **options)] == ["purr", "purrpurr", "purrpurrpurr"]
+        assert await client.echo([1, {"b": None}], **options) == {
+            "value": [1, {"b": None}],
+            "times": 1,
+        }
+        assert await client.box({"width": "3"}, ratio=2, **options) == {
+            "width": 6.0,
+            "label": "box",
+        }
+        assert await client.meow(**options) == {
+            "mimetype": "text/plain",
+            "data": "Meow world, meow!\n",
+        }
+        assert [i["purr"] async for i in client.purr(3, **options)] == [
+            "purr",
+            "purrpurr",
+            "purrpurrpurr",
+        ]
         assert [i async for i in client.purr(0, **options)] == []
         assert (await client.stretch(**options))["data"] == "Streeetch!\n"
         assert (await client.assigned("x", **options))["value"] == "x"
@@ -202,7 +215,9 @@ def test_head_and_http10_and_expect(run_async):
 def test_slow_heads_and_bodies_are_told_so_and_closed(run_async):
     async def check(kitty):
         assert b" 408 " in await raw(kitty, b"GET /me")
-        head = f"POST /{kitty.secret}/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
+        head = (
+            f"POST /{kitty.secret}/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
+        )
         assert b" 408 " in await raw(kitty, head + b"abc")
 
     with_kitten(
@@ -215,8 +230,12 @@ def test_slow_heads_and_bodies_are_told_so_and_closed(run_async):
 
 def test_limits_have_their_own_status(run_async):
     async def check(kitty):
-        assert b" 431 " in await raw(kitty, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 101 + b"\r\n")
-        assert b" 414 " in await raw(kitty, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 431 " in await raw(
+            kitty, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 101 + b"\r\n"
+        )
+        assert b" 414 " in await raw(
+            kitty, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
         big = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n"
         assert b" 413 " in await raw(kitty, big + b"x" * 100_000)
 

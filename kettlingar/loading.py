@@ -1,0 +1,49 @@
+"""Finds a service's class by its name, and says where the blame lies when that fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+from .kitten import RPCKitten
+
+
+def load(spec: str) -> type[RPCKitten]:
+    """Import `module:Class`; ImportError says what is not there."""
+    module_name, _, class_name = spec.partition(":")
+    module = importlib.import_module(module_name)
+    found = getattr(module, class_name, None)
+    if found is None:
+        known = [n for n, v in vars(module).items() if isinstance(v, type) and _is_kitten(v)]
+        hint = f"; it has {', '.join(known)}" if known else ""
+        raise ImportError(f"module {module_name} has no class {class_name!r}{hint}")
+    if not _is_kitten(found):
+        raise TypeError(f"{spec} is no RPCKitten: it cannot be served")
+    assert isinstance(found, type)
+    return found
+
+
+def _is_kitten(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, RPCKitten) and thing is not RPCKitten
+
+
+def version_of(kitten_class: type[RPCKitten]) -> str:
+    """Return `__version__` of the class or its module, or nothing."""
+    module = sys.modules.get(kitten_class.__module__)
+    return str(getattr(kitten_class, "__version__", "") or getattr(module, "__version__", ""))
+
+
+def where_in(error: BaseException) -> str:
+    """Return `file.py:3` of the innermost frame that is the service's own."""
+    own = os.path.dirname(__file__)
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [
+        f
+        for f in frames
+        if not f.filename.startswith((own, "<frozen")) and "importlib" not in f.filename
+    ]
+    return f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
