@@ -21,6 +21,9 @@ from tests.supervision import Supervisor
 
 T = TypeVar("T")
 
+# Processes that tests start shall not compile our modules each time anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def loop_kind(request: pytest.FixtureRequest) -> str:

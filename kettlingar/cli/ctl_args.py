@@ -6,8 +6,7 @@ its messages cannot say what to do instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .ctl_format import parse_duration
@@ -230,11 +229,17 @@ def _take_one(
         raise UsageError(f"{program}: {name}: {error}") from error
 
 
+def _nearest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    return "".join(get_close_matches(name, known, 1))
+
+
 def _unknown_option(name: str, table: dict[str, Option], program: str) -> str:
     if name in LATER_OPTIONS:
         return f"{program}: {name} is not supported by this version yet"
-    near = get_close_matches(name, table, 1)
-    hint = f"did you mean {near[0]}?" if near else f"see {program} --help"
+    near = _nearest(name, table)
+    hint = f"did you mean {near}?" if near else f"see {program} --help"
     return f"{program}: there is no option {name}; {hint}"
 
 
@@ -260,8 +265,8 @@ def _unknown(name: str) -> str:
         return f"there is no kettlingar ctl {name}; " + (why or f"here it is: {command}{later}")
     if name in LATER:
         return f"kettlingar ctl {name} is not supported by this version yet"
-    near = get_close_matches(name, [*VERBS, *ALIASES], 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(VERBS)}"
+    near = _nearest(name, [*VERBS, *ALIASES])
+    hint = f"did you mean {near}?" if near else f"there are: {', '.join(VERBS)}"
     return f"there is no kettlingar ctl {name}; {hint}"
 
 
