@@ -20,6 +20,8 @@ class Connection:
     sock: socket.socket | None  # our copy; None once an answer has begun
     stage: Stage = Stage.HELD
     waiting: Deadlines[Connection] | None = None  # where its time in the hold is kept
+    since: float = 0.0  # when that began
+    waited: float = 0.0  # seconds in the hold before that, if workers gave it back
 
     def close(self) -> None:
         """Close our copy; a worker's lives on."""

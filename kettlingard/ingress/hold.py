@@ -64,16 +64,24 @@ class Hold:
         for one in new:
             if one.number not in self._queue:
                 continue
-            spec = one.front.spec
-            full = self._count[spec.name] >= spec.max_held
-            if full or spec.hold_timeout <= 0 or one.front.closed:
+            if self._may_wait(one):
+                self._start(one)
+            else:
                 del self._queue[one.number]
                 too_many.append(one)
-                continue
-            self._count[spec.name] += 1
-            one.waiting = self._timer(spec.hold_timeout)
-            one.waiting.add(one)
         return too_many
+
+    def _may_wait(self, one: Connection) -> bool:
+        spec = one.front.spec
+        has_place = self._count[spec.name] < spec.max_held
+        return has_place and one.waited < spec.hold_timeout and not one.front.closed
+
+    def _start(self, one: Connection) -> None:
+        spec = one.front.spec
+        self._count[spec.name] += 1
+        one.since = self._loop.time()
+        one.waiting = self._timer(spec.hold_timeout)
+        one.waiting.add(one)
 
     def empty(self) -> list[Connection]:
         """Give up all of them."""
@@ -95,6 +103,7 @@ class Hold:
         if connection.waiting is not None:
             connection.waiting.discard(connection)
             connection.waiting = None
+            connection.waited += self._loop.time() - connection.since
             self._count[connection.front.spec.name] -= 1
 
     def _expired(self, connection: Connection) -> None:
