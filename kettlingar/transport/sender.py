@@ -14,7 +14,7 @@ HIGH_WATER = 256 * 1024  # bytes
 
 
 class Sender:
-    """Writes to a non-blocking stream socket; `stream.SocketStream` adds reading and the end.
+    """Writes to a stream socket, which it makes non-blocking; `stream.SocketStream` adds reading and the end.
 
     Nothing here calls back from inside `write`: the two hooks below are called
     by the loop, or decide only what the loop does next.
@@ -34,6 +34,8 @@ class Sender:
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        if sock.gettimeout() != 0:
+            sock.setblocking(False)
         self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()

@@ -1,0 +1,178 @@
+"""Calls from any thread: a connection for each call, out of a pool."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from kettlingar.errors import NotRunning
+from kettlingar.transport.fdpass import close_all, take
+from kettlingar.transport.unixpath import StrPath
+from kettlingar.wire.fdtags import FdTag, tag_default
+from kettlingar.wire.rpc import Item, Result, encode_call
+
+from .connection import Connection, NotExecutedError, Reply
+from .lines import Line, by_control_path, by_files
+from .stream import BlockingStream
+
+TRIES = 3  # of a request that has certainly not run
+POOL = 8  # idle connections that are kept
+
+
+class BlockingClient:
+    """Calls the methods of one service; any number of threads may do so at once.
+
+    `open` returns a connected stream socket (or a Line, which brings its own
+    token, host and prefix), or raises OSError. The socket's timeout holds for
+    calls that have none. Descriptors go both ways over unix sockets.
+    """
+
+    def __init__(
+        self,
+        open: Callable[[], socket.socket | Line],  # noqa: A002 - the contract's name
+        token: str = "",
+        host: str = "localhost",
+        prefix: str = "",
+    ) -> None:
+        self._open = open
+        self._token = token
+        self._host = host
+        self._prefix = prefix
+        self._idle: list[Connection] = []  # append and pop are atomic: no lock
+        self._pid = os.getpid()
+
+    @classmethod
+    def by_files(
+        cls, folder: StrPath, name: str, *, timeout: float | None = None
+    ) -> BlockingClient:
+        """Return a client for the service whose files NAME.sock and NAME.url are in `folder`."""
+        return cls(lambda: by_files(folder, name, timeout))
+
+    def call(
+        self,
+        name: str,
+        *args: Any,
+        call_timeout: float | None = None,
+        call_use_json: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a method and return its result, or a BlockingStream of its items.
+
+        `call_timeout` is in seconds, for the answer and for each further item;
+        TimeoutError then. NotRunning if nobody answers, OSError if the
+        connection broke and the method may have run; else what the method raised.
+        """
+        for tries_left in reversed(range(TRIES)):
+            connection = self._connection()
+            try:
+                self._send(connection, name, args, kwargs, call_timeout, use_json=call_use_json)
+                reply = connection.reply()
+            except NotExecutedError:
+                self._release(connection)
+                if not tries_left:
+                    raise
+            except BaseException:
+                self._release(connection)
+                raise
+            else:
+                return self._result(connection, reply)
+        raise AssertionError("the last try returns or raises")
+
+    def stream(self, name: str, *args: Any, **kwargs: Any) -> BlockingStream:
+        """Call a method, with the options of `call`; its items are read as they are asked for.
+
+        A method that does not stream has one item: its result.
+        """
+        result = self.call(name, *args, **kwargs)
+        return result if isinstance(result, BlockingStream) else BlockingStream(Item(result))
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close when their call ends."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _send(
+        self,
+        connection: Connection,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        timeout: float | None,
+        *,
+        use_json: bool,
+    ) -> None:
+        fds: list[int] = []
+
+        def tag(thing: object) -> FdTag | None:
+            taken = take(thing, len(fds))
+            if taken is None:
+                return None
+            fds.append(taken[1])
+            return taken[0]
+
+        line = connection.line
+        try:
+            request = encode_call(
+                name,
+                args,
+                kwargs,
+                host=line.host,
+                prefix=line.prefix,
+                token=line.token,
+                use_json=use_json,
+                default=tag_default(tag),
+                fds=fds,
+            )
+            connection.send(name, request, fds, timeout)
+        finally:
+            close_all(fds)
+
+    def _result(self, connection: Connection, reply: Reply) -> Any:
+        if isinstance(reply, Result):
+            self._release(connection)
+            return reply.value
+        return BlockingStream(reply, connection, self._release)
+
+    # --- connections ---
+
+    def _connection(self) -> Connection:
+        if self._pid != os.getpid():
+            # After a fork these belong to the parent: two may not speak on one.
+            self._pid = os.getpid()
+            self.close()
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return Connection(self._line())
+            if connection.still_there():
+                return connection
+            connection.close()
+
+    def _line(self) -> Line:
+        try:
+            opened = self._open()
+        except NotRunning:
+            raise
+        except OSError as error:
+            raise NotRunning(f"cannot reach the service: {error.strerror or error}") from error
+        if isinstance(opened, Line):
+            return opened
+        return Line(opened, self._token, self._host, self._prefix)
+
+    def _release(self, connection: Connection) -> None:
+        if connection.reusable and len(self._idle) < POOL:
+            connection.drop_fds()
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+def connect_control(path: StrPath, *, timeout: float | None = None) -> BlockingClient:
+    """Return a client for kettlingard's control socket; nothing is sent before the first call.
+
+    `timeout` in seconds is for calls that have none of their own.
+    """
+    return BlockingClient(lambda: by_control_path(path, timeout))
