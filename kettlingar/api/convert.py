@@ -42,12 +42,24 @@ _RANK = {type(None): 0, int: 1, float: 2, bool: 3, bytes: 8, str: 9}
 
 
 def type_name(rule: Any) -> str:
-    """An annotation as a person would write it."""
-    if rule is type(None):
+    """An annotation as a person would write it: `dict[str, Path] | None`."""
+    if rule is type(None) or rule is None:
         return "None"
-    if isinstance(rule, type) and typing.get_origin(rule) is None:
-        return rule.__qualname__
-    return repr(rule).replace("typing.", "")
+    origin, args = typing.get_origin(rule), typing.get_args(rule)
+    if origin is None:
+        return getattr(rule, "__qualname__", "") or getattr(rule, "_name", None) or str(rule)
+    if origin is typing.Annotated:
+        return type_name(args[0])
+    if origin in _UNIONS:
+        return " | ".join(map(type_name, args))
+    inside = ", ".join(repr(a) if origin is Literal else _inner_name(a) for a in args)
+    return f"{getattr(origin, '__name__', str(origin))}[{inside}]"
+
+
+def _inner_name(rule: Any) -> str:
+    if rule is Ellipsis:
+        return "..."
+    return f"[{', '.join(map(type_name, rule))}]" if isinstance(rule, list) else type_name(rule)
 
 
 def converter(rule: Any) -> Convert | None:
@@ -61,13 +73,13 @@ def converter(rule: Any) -> Convert | None:
 def _make(rule: Any) -> Convert | None:
     if any(rule is each for each in _ANYTHING) or isinstance(rule, typing.TypeVar):
         return None
+    origin = typing.get_origin(rule)
+    if origin is typing.Annotated:
+        return _annotated(rule)
     if rule in SCALARS:
         return SCALARS[rule]
     if hasattr(rule, "__supertype__"):  # NewType
         return converter(rule.__supertype__)
-    origin = typing.get_origin(rule)
-    if origin is typing.Annotated:
-        return _annotated(rule)
     for kinds, make in _GENERIC:
         if (origin or rule) in kinds:
             made: Convert | None = make(origin or rule, typing.get_args(rule))
@@ -165,7 +177,6 @@ def _union(_: Any, rules: tuple[Any, ...]) -> Convert | None:
     if None in makers:
         return None
     exact = tuple(rule for rule in rules if isinstance(rule, type) and rule not in _LOOSE)
-    names = " or ".join(type_name(rule) for rule in rules)
 
     def convert(value: Any) -> Any:
         if type(value) in exact:
@@ -177,7 +188,8 @@ def _union(_: Any, rules: tuple[Any, ...]) -> Convert | None:
                 return make(value)
             except (ValueError, TypeError) as problem:
                 problems.append(str(problem))
-        raise ValueError(f"{shown(value)} is not {names} ({'; '.join(problems[-2:])})")
+        told = problems[1:] if type(None) in rules else problems  # None was tried first
+        raise ValueError("; ".join(told))
 
     return convert
 

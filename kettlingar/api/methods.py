@@ -14,6 +14,9 @@ from typing import Any, get_type_hints
 
 EMPTY: Any = inspect.Parameter.empty
 _LEGACY = ("method", "headers", "body")
+_REQUEST = ("request_info", "_request_info", "request", "_request", "method")
+_VAR_ARGS = inspect.Parameter.VAR_POSITIONAL
+_VAR_KWARGS = inspect.Parameter.VAR_KEYWORD
 _SELF_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 # attribute prefix -> (public, raw); the longer ones first
@@ -153,9 +156,18 @@ def _split(attribute: str) -> tuple[str, bool, bool] | None:
 
 
 def _is_method(value: object) -> bool:
-    """Functions are; an author's data that happens to be called api_url is not."""
-    value = getattr(value, "__func__", value)  # static, class and bound methods
-    return inspect.isfunction(value)
+    """Async functions are, and what may be a decorated one.
+
+    An author's data called api_url, or a plain helper called api_key, is nobody's business.
+    """
+    function = inspect.unwrap(getattr(value, "__func__", value))  # type: ignore[arg-type]
+    if not inspect.isfunction(function):
+        return False
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return True
+    found = list(inspect.signature(function).parameters.values())
+    skipped = 0 if isinstance(value, staticmethod) else 1
+    return any(p.kind is _VAR_ARGS or p.name in _REQUEST for p in found[: skipped + 1])
 
 
 def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Method:
@@ -188,10 +200,6 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         var_args=next((p for p in parameters if p.kind is _VAR_ARGS), None),
         var_kwargs=next((p for p in parameters if p.kind is _VAR_KWARGS), None),
     )
-
-
-_VAR_ARGS = inspect.Parameter.VAR_POSITIONAL
-_VAR_KWARGS = inspect.Parameter.VAR_KEYWORD
 
 
 def _has_self(value: Any, *, bound: bool) -> bool:

@@ -112,7 +112,9 @@ def _option(word: str, request: Request, schema: Schema) -> None:
 
 
 def _built_in(words: list[str], request: Request, schema: Schema, methods: MethodTable) -> None:
-    method = methods.find(request.command, private=True)
+    # An author's own `start` or `stop` is reached by `call`.
+    plain = request.command in _WITHOUT_ARGUMENTS
+    method = None if plain else methods.find(request.command, private=True)
     own = {p.name for p in method.parameters} if method else set()
     for word in words:
         name, equals, value = word.partition("=")
@@ -122,7 +124,7 @@ def _built_in(words: list[str], request: Request, schema: Schema, methods: Metho
             _option(word, request, schema)
         else:
             request.args.append(word)
-    if request.command in _WITHOUT_ARGUMENTS and request.args:
+    if plain and request.args:
         raise UsageError(f"{request.command} takes no argument {request.args[0]!r}")
     if method is not None and request.command != "help":
         _fits(method, request)
