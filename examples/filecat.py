@@ -6,9 +6,9 @@
 From Python:
 
     kitty = await FileCat().connect()
-    async for text in kitty.cat(open("README.md", "rb")):    # a descriptor goes there
-        ...
-    file = await kitty.borrow("/etc/hosts")                  # and one comes back
+    async for part in kitty.cat(open("README.md", "rb")):    # a descriptor goes there
+        print(part["data"])
+    (file,) = await kitty.borrow("/etc/hosts")               # and one comes back
 """
 
 from __future__ import annotations
