@@ -17,7 +17,7 @@ def few_descriptors():
         highest = max(map(int, os.listdir("/proc/self/fd")))
         fillers = []
         # Fill the gaps below, so that the room is exact.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2 + room, hard))
         try:
             while True:
                 try:
