@@ -149,6 +149,7 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
         environment=_environment(data.get("environment", {}), reading),
         listen=_listeners(data.get("listen", []), short, reading),
         given=frozenset(data),
+        origins={dotted(path): origin for path, origin in reading.origins.items()},
         **tables,
     )
 

@@ -38,6 +38,8 @@ from .values import (
     list_of,
 )
 
+Origin = tuple[str, tuple[int, int]]  # file, (line, column)
+
 NOT_YET = "not supported by this version yet"
 
 
@@ -269,6 +271,7 @@ class ServiceSpec:
     resources: ResourceKeys = ResourceKeys()
     log: LogKeys = LogKeys()
     given: frozenset[str] = field(default=frozenset(), compare=False)  # tables in the file
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)  # by dotted key
 
 
 def keys_of(table: type[Any]) -> dict[str, Key]:

@@ -1,0 +1,56 @@
+"""The definitions on disk, each as a spec or with its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kettlingard.core.check import check_together
+from kettlingard.core.parse import Problem, Source, parse
+from kettlingard.core.spec import ServiceSpec
+from kettlingard.host.definitions import DefinitionFile, read_definitions
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What one file says. With problems there is no spec."""
+
+    name: str
+    file: str
+    spec: ServiceSpec | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class Catalog:
+    """The folders of definitions; read anew each time, since people edit them."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = folders
+
+    def read(self) -> tuple[dict[str, Definition], list[str]]:
+        """All definitions by service, and what is wrong with whole folders."""
+        files, problems = read_definitions(self.folders)
+        found = {name: _parsed(file) for name, file in files.items()}
+        together = check_together(_specs(found))
+        for name, wrong in together.items():
+            found[name] = replace(found[name], spec=None, problems=tuple(wrong))
+        return found, [one.problem for one in problems]
+
+    def read_one(self, name: str) -> Definition | None:
+        """The definition of one service as it is now; None if it has none."""
+        return self.read()[0].get(name)
+
+
+def _parsed(file: DefinitionFile) -> Definition:
+    path = str(file.path)
+    if file.text is None:
+        return Definition(file.name, path, None, (Problem(path, file.problem, file.line),))
+    found = parse(file.name, [Source(path, file.text)])
+    if isinstance(found, ServiceSpec):
+        return Definition(file.name, path, found)
+    return Definition(file.name, path, None, tuple(found))
+
+
+def _specs(found: Mapping[str, Definition]) -> dict[str, ServiceSpec]:
+    return {name: one.spec for name, one in found.items() if one.spec is not None}

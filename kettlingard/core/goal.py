@@ -1,0 +1,41 @@
+"""What a command waits for: is it there, can it still come?"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .place import Standing
+from .reconcile import settled, wanted_places
+from .state import ServiceState
+from .words import Word
+
+PATIENCE = 3  # ends in a row after which nobody waits for the next try
+
+
+class Outlook(Enum):
+    """How far a command has got with one service."""
+
+    DONE = "done"
+    GOING = "going"
+    HOPELESS = "hopeless"
+
+
+def until_ready(state: ServiceState, word: Word, now: float) -> Outlook:
+    """All instances serve, and those that they replace are gone."""
+    if word is Word.READY:
+        return Outlook.DONE if state.fallback is None or settled(state, now) else Outlook.GOING
+    if word in {Word.FAILED, Word.INVALID, Word.UPDATE_PAUSED, Word.INACTIVE, Word.DISABLED}:
+        return Outlook.HOPELESS
+    return Outlook.HOPELESS if _is_looping(state) else Outlook.GOING
+
+
+def until_stopped(state: ServiceState, word: Word, now: float) -> Outlook:
+    """Nothing of it is left."""
+    unwanted = set(wanted_places(state))
+    left = [member for member in state.members.values() if member.place not in unwanted]
+    return Outlook.GOING if left else Outlook.DONE
+
+
+def _is_looping(state: ServiceState) -> bool:
+    places = [state.place(number) for number in wanted_places(state)]
+    return any(p.standing is Standing.FAILED or p.attempt >= PATIENCE for p in places)

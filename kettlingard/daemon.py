@@ -1,0 +1,218 @@
+"""The supervisor's heart: the map of services, and what they mean to each other.
+
+It starts nothing itself: services do. It says which may (dependencies, the
+storm brake over all of them), hears of their changes, and lets others look
+again whom a change concerns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from pathlib import Path
+
+from kettlingar.errors import NotFound
+from kettlingar.transport import messages
+from kettlingard.core.layout import Layout
+from kettlingard.core.order import blockers, dependents, pulled_in, pulls_in, start_order, waits_for
+from kettlingard.core.reconcile import BRAKE
+from kettlingard.core.spec import DependencyKeys
+from kettlingard.core.state import Circumstances
+from kettlingard.core.vocabulary import COMING
+from kettlingard.core.words import Word
+from kettlingard.host import clock
+from kettlingard.host.reap import Reaper
+from kettlingard.host.refusal import Refusals
+
+from .bell import Bell
+from .catalog import Catalog, Definition
+from .ingress import Ingress
+from .service import Service, Surroundings
+from .worker.process import Worker
+
+log = logging.getLogger(__name__)
+
+STARTS = 16  # at once, of all services together
+TIMEOUT_STOP = 60.0  # seconds for all services together
+HURRY = 5.0  # seconds, after a second signal
+QUIET = frozenset({Word.READY, Word.INACTIVE, Word.DISABLED, Word.INVALID})
+
+
+class Daemon:
+    """Owns the services. `on_ask` is told when a worker wants a connection to another service."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, layout: Layout, catalog: Catalog) -> None:
+        self.loop = loop
+        self.layout = layout
+        self.catalog = catalog
+        self.services: dict[str, Service] = {}
+        self.started = clock.moment()
+        self.state = "booting"
+        self.bell = Bell(loop)
+        self.ended = asyncio.Event()
+        self.reaper = Reaper(loop)
+        self._refusals = Refusals(loop)
+        self._looking = False
+        self._drain_until = 0.0
+        self.on_ask: Callable[[Service, Worker, messages.Ask], None] | None = None
+
+    # --- definitions ---
+
+    def boot(self) -> None:
+        """Read all definitions and start what is enabled."""
+        found, problems = self.catalog.read()
+        for problem in problems:
+            log.error("%s", problem)
+        for definition in found.values():
+            self._learn(definition)
+        self.state = "running"
+        for name in start_order(self._needs()):
+            service = self.services[name]
+            if service.spec is not None and service.spec.service.enabled:
+                service.start("boot")
+
+    def _learn(self, definition: Definition) -> Service:
+        """Know a service, or what is wrong with it; nothing that runs changes."""
+        service = self.services.get(definition.name)
+        if service is None:
+            service = self.services[definition.name] = Service(
+                definition.name, self._surroundings()
+            )
+        service.problems = list(definition.problems)
+        for problem in definition.problems:
+            log.error("%s", problem)
+        if definition.spec is not None and service.spec is None:
+            service.define(definition.spec)
+        return service
+
+    def reread(self, name: str) -> Definition:
+        """The definition of a service as it is on disk now. NotFound if there is neither."""
+        definition = self.catalog.read_one(name)
+        if definition is not None:
+            self._learn(definition)
+            return definition
+        service = self.find(name)
+        file = service.spec.file if service.spec is not None else ""
+        return Definition(name, file, service.spec)  # its file has gone: as it was
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            loop=self.loop,
+            reaper=self.reaper,
+            ingress=lambda name: Ingress(self.loop, name, self._refusals),
+            folder=Path(self.layout.state),
+            logs=Path(self.layout.log),
+            url_files=self.layout.mode != "system",
+            circumstances=self._circumstances,
+            waits_for=self.waits_for,
+            changed=self._changed,
+            asked=self._asked,
+        )
+
+    # --- services ---
+
+    def find(self, name: str) -> Service:
+        """A service by its name. NotFound names the nearest one."""
+        service = self.services.get(name)
+        if service is not None:
+            return service
+        near = get_close_matches(name, self.services, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise NotFound(f"no such service: {name}{hint}")
+
+    def to_start(self, name: str) -> list[str]:
+        """A service and all that it pulls in and that does not run, in order of their start."""
+        pulls = {n: pulls_in(keys) for n, keys in self._dependencies().items()}
+        names = [n for n in pulled_in([name], pulls) if n in self.services]
+        resting = [n for n in names if n == name or not self.services[n].state.wanted.instances]
+        return [n for n in start_order(self._needs()) if n in resting]
+
+    def needed_by(self, name: str, *, running: bool = False) -> list[str]:
+        """Those that require it; with `running`, only those that are wanted now."""
+        requires = {n: keys.requires for n, keys in self._dependencies().items()}
+        found = dependents(name, requires)
+        return [n for n in found if not running or self.services[n].state.wanted.instances]
+
+    def waits_for(self, service: Service) -> list[str]:
+        """Who must be ready before this service may start."""
+        if service.spec is None:
+            return []
+        ready = {name for name, other in self.services.items() if other.is_up}
+        wanted = {name for name, other in self.services.items() if other.state.wanted.instances}
+        return blockers(service.spec.dependencies, ready, wanted)
+
+    def _dependencies(self) -> dict[str, DependencyKeys]:
+        return {
+            name: one.spec.dependencies if one.spec is not None else DependencyKeys()
+            for name, one in self.services.items()
+        }
+
+    def _needs(self) -> dict[str, Collection[str]]:
+        return {name: waits_for(keys) for name, keys in self._dependencies().items()}
+
+    def _circumstances(self, service: Service) -> Circumstances:
+        now = self.loop.time()
+        coming = sum(
+            member.run.phase in COMING and now < member.run.started + BRAKE
+            for other in self.services.values()
+            for member in other.state.members.values()
+        )
+        return Circumstances(may_start=not self.waits_for(service), tokens=STARTS - coming)
+
+    def _asked(self, service: Service, worker: Worker, ask: messages.Ask) -> None:
+        if self.on_ask is not None:
+            self.on_ask(service, worker, ask)
+
+    # --- changes ---
+
+    def _changed(self, _service: Service) -> None:
+        if not self._looking:
+            self._looking = True
+            self.loop.call_soon(self._look_again)
+
+    def _look_again(self) -> None:
+        """Something changed: let everybody look whom it may concern."""
+        self._looking = False
+        for service in list(self.services.values()):
+            if service.word not in QUIET:
+                service.look()
+        if self.state == "draining":
+            self._stop_next()
+        self.bell.ring()
+
+    # --- the end ---
+
+    def drain(self, by: str) -> None:
+        """Stop all services, those first that nobody needs; a second call hurries."""
+        if self.state == "draining":
+            self._drain_until = min(self._drain_until, self.loop.time() + HURRY)
+            for service in self.services.values():
+                service.stop(by, within=HURRY)
+        else:
+            log.info("draining services=%d by=%s", len(self.services), by)
+            self.state = "draining"
+            self._drain_until = self.loop.time() + TIMEOUT_STOP
+        self._stop_next()
+
+    def _stop_next(self) -> None:
+        needs = self._needs()
+        left = {name for name, one in self.services.items() if one.state.members}
+        for name in reversed(start_order(needs)):
+            service = self.services[name]
+            needed = any(name in needs[other] for other in left if other != name)
+            if service.state.wanted.instances and not needed:
+                within = max(0.0, self._drain_until - self.loop.time())
+                service.stop("shutdown", within=within)
+        if not any(
+            one.state.members or one.state.wanted.instances for one in self.services.values()
+        ):
+            self.ended.set()
+
+    def close(self) -> None:
+        """All services have ended: let go of everything."""
+        for service in self.services.values():
+            service.close()
+        self._refusals.close()
+        self.reaper.close()

@@ -1,0 +1,87 @@
+"""What has happened to a service lately: the last 50 transitions, for people."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kettlingard.core.actor import Moved
+from kettlingard.core.vocabulary import Phase
+from kettlingard.host.clock import Moment
+
+log = logging.getLogger(__name__)
+
+KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One transition of a run, or a command (run 0)."""
+
+    at: Moment
+    service: str
+    instance: int
+    run: int
+    generation: int
+    pid: int | None
+    before: str
+    after: str
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data; `time` in seconds since 1970."""
+        return {
+            "time": self.at.wall,
+            "service": self.service,
+            "instance": self.instance,
+            "run": self.run,
+            "generation": self.generation,
+            "pid": self.pid,
+            "from": self.before,
+            "to": self.after,
+            "reason": self.reason,
+        }
+
+
+class History:
+    """The last records of one service; each is a line of the daemon's log too."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._records: deque[Record] = deque(maxlen=KEPT)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    def moved(self, at: Moment, moved: Moved, pid: int | None) -> Record:
+        """A run came into another phase."""
+        member, run = moved.member, moved.member.run
+        reason = str(run.end) if run.end is not None else run.reason
+        before = moved.before.value if moved.before is not None else ""
+        record = Record(
+            at, self._service, member.place, member.number, member.generation,
+            pid, before, moved.after.value, reason,
+        )  # fmt: skip
+        self._records.append(record)
+        unasked = run.end is not None and not run.requested
+        level = logging.WARNING if unasked or moved.after is Phase.UNRESPONSIVE else logging.INFO
+        log.log(
+            level,
+            "worker %s service=%s instance=%d run=%d generation=%d pid=%s%s",
+            moved.after.value,
+            self._service,
+            member.place,
+            member.number,
+            member.generation,
+            pid if pid is not None else "-",
+            f" reason={reason!r}" if reason else "",
+        )
+        return record
+
+    def commanded(self, at: Moment, command: str, actor: str) -> None:
+        """Somebody asked for something."""
+        self._records.append(Record(at, self._service, 0, 0, 0, None, "", command, actor))
+        log.info("%s asked service=%s by=%s", command, self._service, actor)

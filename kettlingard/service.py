@@ -1,0 +1,346 @@
+"""The shell around one service's actor: stores its state, performs its effects.
+
+All decisions are core.actor's. What happens to a worker comes in as an event;
+after each event the actor is asked what follows, and one timer waits for the
+next moment at which something is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import random
+from typing import Any
+
+from kettlingar.transport import messages
+from kettlingar.transport.channel import Channel
+from kettlingard.core import actor
+from kettlingard.core.actor import Effect, Output
+from kettlingard.core.parse import Problem
+from kettlingard.core.policies import policies_of
+from kettlingard.core.reconcile import next_wakeup
+from kettlingard.core.spec import AccessKeys, ListenerSpec, ServiceSpec
+from kettlingard.core.state import Circumstances, Member, ServiceState, Wanted
+from kettlingard.core.vocabulary import Action, Event, StopWanted
+from kettlingard.core.wishes import NOBODY, renewed, started, stopped
+from kettlingard.core.words import Word, service_word
+from kettlingard.errors import ListenError
+from kettlingard.host import clock
+from kettlingard.host.reap import Reaper
+from kettlingard.worker.launch import Launch
+from kettlingard.worker.process import Listener, Worker
+
+from .events import History
+from .grants import Grants, owner, read_rights
+from .ingress import Ingress
+
+log = logging.getLogger(__name__)
+
+SECRET_BYTES = 18  # 144 bits
+UP = frozenset({Word.READY, Word.DEGRADED, Word.UPDATING, Word.UPDATE_PAUSED})
+LISTEN_AGAIN = 5.0  # seconds until an address that was taken is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a service needs of the daemon."""
+
+    loop: asyncio.AbstractEventLoop
+    reaper: Reaper
+    ingress: Callable[[str], Ingress]
+    folder: Path  # of states; the service has its own in it
+    logs: Path
+    url_files: bool  # written where [access] says nothing
+    circumstances: Callable[[Service], Circumstances]
+    waits_for: Callable[[Service], list[str]]
+    changed: Callable[[Service], None]
+    asked: Callable[[Service, Worker, messages.Ask], None]
+
+
+class Service:
+    """One service: what is wanted of it, its workers, its listeners."""
+
+    def __init__(self, name: str, around: Surroundings) -> None:
+        self.name = name
+        self.state = ServiceState()
+        self.spec: ServiceSpec | None = None  # of the wanted generation
+        self.problems: list[Problem] = []  # of the file on disk
+        self.workers: dict[int, Worker] = {}
+        self.history = History(name)
+        self.ingress = around.ingress(name)
+        self.grants = Grants(name, read_rights(AccessKeys(), owner())[0])
+        self.unbound = ""  # why its listeners are not open
+        self.intent = 0  # number of the last command
+        self.command = ("", "")  # the last command, and who gave it
+        self._around = around
+        self._specs: dict[int, ServiceSpec] = {}  # by generation
+        self._secret = secrets.token_urlsafe(SECRET_BYTES)
+        self._listening: tuple[object, ...] | None = None
+        self._listen_again = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_word = Word.INACTIVE
+
+    # --- what is wanted ---
+
+    def define(self, spec: ServiceSpec) -> None:
+        """A definition: the first one, or a new generation of what runs."""
+        generation = 1 if self.spec is None else self.state.wanted.generation + 1
+        self.spec = self._specs[generation] = spec
+        self.state = actor.renew(self.state, generation, policies_of(spec), self._now())
+        rights, unknown = read_rights(spec.access, owner())
+        for sentence in unknown:
+            log.warning("%s service=%s", sentence, self.name)
+        self.grants.become(rights, self.ready_channels(), self.method_names())
+        in_use = {generation, self.state.fallback}
+        in_use |= {member.generation for member in self.state.members.values()}
+        self._specs = {n: spec for n, spec in self._specs.items() if n in in_use}
+
+    def want(self, wanted: Wanted, command: str, by: str) -> None:
+        """Somebody wants something else; what failed before is tried again."""
+        self.intent += 1
+        self.command = (command, by)
+        self.history.commanded(clock.moment(), command, by)
+        self.state = actor.want(self.state, wanted, forgive=True, now=self._now())
+        self.look()
+
+    def start(self, by: str, places: Collection[int] = NOBODY) -> None:
+        """All instances, or some that were stopped one by one."""
+        assert self.spec is not None
+        self.want(started(self.state.wanted, self.spec.pool.instances, places), "start", by)
+
+    def stop(
+        self,
+        by: str,
+        places: Collection[int] = NOBODY,
+        *,
+        drain: bool = True,
+        within: float = float("inf"),
+    ) -> None:
+        """All instances, or some of them; `within` seconds hurry those that end already."""
+        reason = f"stop ({by})"
+        wanted = stopped(self.state.wanted, reason, places, drain=drain, within=within)
+        self.want(wanted, "stop", by)
+        if not drain or within < float("inf"):
+            for member in list(self.state.members.values()):
+                if not member.active and (not places or member.place in places):
+                    self.feed(member.number, StopWanted(self._now(), reason, drain, within))
+
+    def restart(self, by: str, spec: ServiceSpec) -> None:
+        """A new generation, rolled in."""
+        self.define(spec)
+        self.want(started(self.state.wanted, spec.pool.instances), "restart", by)
+
+    def renew(self, by: str, places: Collection[int]) -> None:
+        """New runs of some instances."""
+        self.state = replace(self.state, paused="")
+        self.want(renewed(self.state, places), "restart", by)
+
+    # --- the actor ---
+
+    def feed(self, number: int, event: Event) -> None:
+        """Something happened to a run."""
+        self.state, output = actor.happen(self.state, number, event, random())  # noqa: S311  spread
+        self._perform(output)
+        self.look()
+
+    def look(self) -> None:
+        """Do what is due, and wait for what will be."""
+        now = self._now()
+        self._listen(now)
+        around = self._around.circumstances(self)
+        if self.unbound:
+            around = replace(around, may_start=False)
+        self.state, output = actor.tick(self.state, now, around, random)
+        self._perform(output)
+        self._wait(now)
+        word = self.word
+        if output or word is not self._last_word:
+            self._last_word = word
+            self._around.changed(self)
+
+    def _wait(self, now: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        at = next_wakeup(self.state, now)
+        if self.unbound:
+            at = min(at or self._listen_again, self._listen_again)
+        self._timer = None if at is None else self._around.loop.call_at(at, self.look)
+
+    def _now(self) -> float:
+        return self._around.loop.time()
+
+    # --- effects ---
+
+    def _perform(self, output: list[Output]) -> None:
+        for one in output:
+            if isinstance(one, Effect):
+                self._EFFECTS[one.action](self, one.member)
+            else:
+                worker = self.workers.get(one.member.number)
+                pid = worker.pid if worker is not None else None
+                self.history.moved(clock.moment(), one, pid)
+
+    def _spawn(self, member: Member) -> None:
+        number = member.number
+        worker = Worker(
+            self._around.loop,
+            self._around.reaper,
+            self._launch(member),
+            Listener(
+                event=lambda event: self.feed(number, event),
+                progress=lambda said: self._progress(number, said),
+                asks=lambda ask: self._around.asked(self, worker, ask),
+            ),
+        )
+        self.workers[number] = worker
+        worker.start()
+
+    def _launch(self, member: Member) -> Launch:
+        spec = self._specs[member.generation]
+        url_file = spec.access.url_file
+        if url_file is None:
+            url_file = self._around.url_files and "access" not in spec.given
+        return Launch(
+            service=self.name,
+            instance=member.place,
+            run=member.number,
+            spec=spec,
+            secret=self._secret,
+            url_file=url_file,
+            state_dir=self._around.folder / self.name,
+            log_file=self.log_file(member.place),
+            mark=secrets.token_hex(8),
+        )
+
+    def _admit(self, member: Member) -> None:
+        self.ingress.admit(member.number, self.workers[member.number].channel)
+
+    def _withdraw(self, member: Member) -> None:
+        self.ingress.withdraw(member.number)
+
+    def _drain(self, member: Member) -> None:
+        left = (member.run.deadline or 0.0) - self._now()
+        self.workers[member.number].say(messages.Drain(seconds=max(0.0, left)))
+
+    def _quit(self, member: Member) -> None:
+        left = member.run.stop_by - self._now()
+        self.workers[member.number].say(messages.Quit(seconds=max(0.0, left)))
+
+    def _signal(self, member: Member) -> None:
+        self.workers[member.number].signal(self._specs[member.generation].service.kill_signal)
+
+    def _dump_stacks(self, member: Member) -> None:
+        self.workers[member.number].dump_stacks()
+
+    def _kill(self, member: Member) -> None:
+        self.workers[member.number].kill()
+
+    def _report_stuck(self, member: Member) -> None:
+        pid = self.workers[member.number].pid
+        log.error("worker stuck service=%s instance=%d pid=%s", self.name, member.place, pid)
+
+    def _sweep(self, member: Member) -> None:
+        worker = self.workers.pop(member.number)
+        worker.sweep()
+        self.ingress.gone(member.number)
+        self.grants.gone(member.number)
+
+    def _progress(self, number: int, said: messages.Progress) -> None:
+        self.ingress.progress(number, said)
+        self.grants.progress(number, said)
+
+    _EFFECTS: dict[Action, Callable[[Service, Member], None]] = {  # noqa: RUF012  a table
+        Action.SPAWN: _spawn,
+        Action.ADMIT: _admit,
+        Action.WITHDRAW: _withdraw,
+        Action.DRAIN: _drain,
+        Action.QUIT: _quit,
+        Action.SIGNAL: _signal,
+        Action.DUMP_STACKS: _dump_stacks,
+        Action.KILL: _kill,
+        Action.REPORT_STUCK: _report_stuck,
+        Action.SWEEP: _sweep,
+    }
+
+    # --- listeners ---
+
+    def _listen(self, now: float) -> None:
+        """Open while anything is wanted or runs; a taken address is tried again."""
+        specs = self.spec.listen if self.spec is not None else ()
+        if not self.state.wanted.instances and not self.state.members:
+            specs = ()
+        if self._listening == specs:
+            self.unbound = ""
+            return
+        if self.unbound and now < self._listen_again:
+            return
+        before, self.unbound = self.unbound, self._opened(specs)
+        if not self.unbound:
+            self._listening = specs
+            return
+        self._listen_again = now + LISTEN_AGAIN
+        if self.unbound != before:
+            log.error("%s service=%s", self.unbound, self.name)
+
+    def _opened(self, specs: Sequence[ListenerSpec]) -> str:
+        """Open these listeners; return why not."""
+        try:
+            self.ingress.open(specs)
+        except ListenError as why:
+            return str(why)
+        return ""
+
+    # --- what others ask ---
+
+    @property
+    def word(self) -> Word:
+        """Its state in one word."""
+        return service_word(
+            self.state,
+            enabled=self.spec is None or self.spec.service.enabled,
+            waits=self._around.waits_for(self),
+            unbound=self.unbound,
+            invalid=bool(self.problems),
+        )
+
+    @property
+    def is_up(self) -> bool:
+        """Others that need it may start."""
+        return service_word(self.state) in UP
+
+    def log_file(self, instance: int) -> Path:
+        """The log of one instance."""
+        return self._around.logs / f"{self.name}-{instance}.log"
+
+    def ready_workers(self) -> dict[int, Worker]:
+        """Those that get traffic, by number of run."""
+        members = self.state.members.values()
+        return {m.number: self.workers[m.number] for m in members if m.run.dispatchable}
+
+    def ready_channels(self, instance: int = 0) -> dict[int, Channel]:
+        """The channels of its ready workers (of one instance), by number of run."""
+        return {
+            number: worker.channel
+            for number, worker in self.ready_workers().items()
+            if instance in {0, worker.launch.instance}
+        }
+
+    def method_names(self) -> list[str]:
+        """Their names."""
+        return [str(method["name"]) for method in self.methods()]
+
+    def methods(self) -> list[dict[str, Any]]:
+        """What the newest ready worker offers."""
+        newest = max(self.ready_workers().items(), default=None)
+        ready = newest[1].ready if newest is not None else None
+        return ready.methods if ready is not None else []
+
+    def close(self) -> None:
+        """Nothing runs any more: let go of everything."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.ingress.close()
