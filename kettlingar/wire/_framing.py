@@ -75,6 +75,7 @@ class MessageParser(Generic[Head]):
         if isinstance(head, Refusal):
             return self._refuse(head, data, events)
         if head is None:
+            self.phase = Phase.IDLE
             return end
         events.append(head)
         if self._left or self._chunks is not None:
