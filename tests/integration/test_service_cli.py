@@ -1,0 +1,213 @@
+"""The command line of a service that is not in the repository, run as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers import ROOT, pick_port
+
+SOURCE = '''
+import asyncio
+from kettlingar import BadRequest, Conflict, NotFound, RPCKitten, Unavailable
+
+
+class Cat(RPCKitten):
+    """cat - for tests"""
+
+    class Configuration(RPCKitten.Configuration):
+        APP_NAME = "clicat"
+        WORKER_NAME = "Tom"
+        API_KEY = "hunter2"
+
+    async def api_count(self, request_info, to: int = 3, pause: float = 0.0):
+        """Count."""
+        for i in range(to):
+            await asyncio.sleep(pause)
+            yield {"n": i, "_format": "%(n)d!"}
+
+    async def api_echo(self, request_info, value: str, times: int = 1):
+        return {"value": value * times}
+
+    async def api_stop(self, request_info):
+        return "the author's own stop"
+
+    async def api_fail(self, request_info, how: str):
+        raise {
+            "denied": PermissionError("not you"),
+            "missing": NotFound("no such mouse"),
+            "conflict": Conflict("two mice"),
+            "busy": Unavailable("asleep"),
+            "broken": ZeroDivisionError("oops"),
+        }[how]
+
+    async def api_login(self, request_info, password: str = ""):
+        if password != "meow":
+            raise self.NeedInfoException("Who are you?", ["password"])
+        return "welcome"
+
+
+if __name__ == "__main__":
+    Cat.Main()
+'''
+
+
+class Shell:
+    def __init__(self, folder):
+        self.file = folder / "clicat.py"
+        self.file.write_text(SOURCE)
+        self.environ = {
+            **os.environ,
+            "HOME": str(folder),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_DATA_HOME": str(folder / "data"),
+            "KETTLINGARD_SOCKET": str(folder / "nobody.sock"),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def begin(self, *words, **more):
+        command = [sys.executable, str(self.file), *words]
+        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **more}
+        return subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=self.environ, cwd="/", **more
+        )
+
+    def run(self, *words):
+        with self.begin(*words) as process:
+            out, err = process.communicate(timeout=20)
+        return process.returncode, out, err
+
+    def ok(self, *words):
+        code, out, err = self.run(*words)
+        assert code == 0, err
+        return out
+
+
+@pytest.fixture
+def shell(tmp_path):
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def cat(shell):
+    port = pick_port()
+    assert shell.ok("start", f"--worker-listen-port={port}") == (
+        f"Tom is running at http://127.0.0.1:{port}\n"
+    )
+    yield shell
+    assert shell.ok("stop") == "Tom has stopped\n"
+
+
+def test_exit_codes_say_what_went_wrong(cat):
+    said = {}
+    for words, code in (
+        ("count 1", 0),
+        ("count x", 3),
+        ("count 1 2 3", 2),
+        ("cuont", 2),
+        ("--worker-nmae=x ping", 2),
+        ("--worker-listen-port=x ping", 3),
+        ("--worker-config=/nowhere ping", 3),
+        ("fail denied", 5),
+        ("fail missing", 3),
+        ("fail conflict", 3),
+        ("fail busy", 1),
+        ("fail broken", 6),
+        ("login", 3),
+        ("--worker-name=Nobody ping", 1),
+        ("--worker-name=Nobody count", 1),
+        ("", 2),
+    ):
+        found, out, err = cat.run(*words.split())
+        said[words] = out + err
+        assert found == code, (words, out, err)
+        assert "Traceback" not in out + err, words
+    assert "invalid literal for int() with base 10: 'x'" in said["count x"]
+    assert "did you mean count?" in said["cuont"]
+    assert "did you mean --worker-name?" in said["--worker-nmae=x ping"]
+    assert "no such mouse" in said["fail missing"]
+    assert "ZeroDivisionError: oops" in said["fail broken"]
+    assert "Who are you?: give --password" in said["login"]
+
+
+def test_results_are_printed_as_they_are_asked_for(cat):
+    assert cat.ok("count", "2") == "0!\n1!\n"
+    assert cat.ok("-j", "count", "2") == '{"n":0}\n{"n":1}\n'
+    assert cat.ok("-r", "count", "2") == '{"n":0}{"n":1}'
+    assert json.loads(cat.ok("echo", "a b", "--times=0x2")) == {"value": "a ba b"}
+    assert json.loads(cat.ok("-tJ", "echo", "é")) == {"value": "é"}
+    assert cat.ok("call", "stop") == "the author's own stop\n"
+    assert cat.ok("login", "--password=meow") == "welcome\n"
+
+
+def test_config_is_the_running_ones_and_masked(cat):
+    assert "api_key = (secret)" in cat.ok("config").splitlines()
+    settings = json.loads(cat.ok("config", "--json"))
+    assert settings["api_key"] == "(secret)"
+    code, out, err = cat.run("--worker-name=Nobody", "config")
+    assert (code, "worker_name = Nobody" in out) == (0, True)
+    assert "not running" in err
+
+
+def test_starting_twice_is_no_error_and_restart_makes_a_new_one(cat):
+    assert "was running already" in cat.ok("start")
+    port = pick_port()
+    assert cat.ok("restart", f"--worker-listen-port={port}").endswith(f":{port}\n")
+    assert cat.ok("ping", "--tcp") == f"Pong via http://127.0.0.1:{port}!\n"
+
+
+def test_a_secret_on_the_command_line_is_warned_of(shell):
+    _, out, err = shell.run("--worker-secret=hush", "help")
+    assert "others can read" in err
+    assert "hush" not in out + err
+
+
+def test_help_needs_no_service(shell):
+    assert shell.ok("help") == shell.ok("--help")
+    assert "count [TO] [PAUSE]" in shell.ok("help")
+    assert shell.ok("count", "--help") == shell.ok("help", "count")
+    assert shell.run("help", "cuont")[0] == 2
+
+
+def test_ctrl_c_ends_quietly(cat):
+    with cat.begin("count", "1000", "--pause=0.01") as process:
+        assert process.stdout.readline() == "0!\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_a_reader_that_has_enough_is_no_error(cat):
+    with cat.begin("count", "100000") as process:
+        assert process.stdout.readline() == "0!\n"
+        process.stdout.close()
+        process.stdout = None
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_person_is_asked_for_what_the_method_needs(cat):
+    ours, theirs = pty.openpty()
+    with (
+        open(ours, "wb", buffering=0) as keyboard,
+        open(theirs, "rb") as terminal,
+        cat.begin("login", stdin=terminal, start_new_session=True) as process,
+    ):
+        try:
+            asked = ""
+            while "password: " not in asked:  # what is typed before this prompt is discarded
+                part = os.read(process.stderr.fileno(), 1000).decode()
+                assert part, asked
+                asked += part
+            keyboard.write(b"meow\n")
+            out, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert asked.startswith("Who are you?\n")
+    assert (process.returncode, out) == (0, "welcome\n")
