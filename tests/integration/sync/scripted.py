@@ -59,7 +59,8 @@ class Peer:
         head += f"Content-Length: {len(body)}\r\n" + "Connection: close\r\n" * close + "\r\n"
         data = head.encode() + body
         sent = send_fds(self.sock, data, list(fds))
-        self.sock.sendall(data[sent:])
+        if sent < len(data):  # even to send nothing fails once the client has closed
+            self.sock.sendall(data[sent:])
 
     def start_stream(self):
         self.sock.sendall(
