@@ -25,6 +25,9 @@ MAX_PACKET = 64 * 1024  # bytes; a packet of more than about 200 KB is refused b
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes, in a memfd
 BATCH = 64  # messages handled before the loop gets its turn
 RETRY = 0.05  # seconds, when the kernel wants no more descriptors in flight
+# As plain numbers: an `&` with an enum's member costs as much as decoding a message.
+MSG_TRUNC, MSG_CTRUNC = int(socket.MSG_TRUNC), int(socket.MSG_CTRUNC)
+MSG_CMSG_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 # Never the first byte of a msgpack message: the rest of the packet is a size,
 # and the first descriptor a memfd with that many bytes.
@@ -150,9 +153,7 @@ class Channel:
     def _receive(self) -> bool:
         """Handle one message; False if there is none now, or the channel ended."""
         try:
-            data, ancillary, flags, _ = self._sock.recvmsg(
-                MAX_PACKET, FDS_SPACE, socket.MSG_CMSG_CLOEXEC
-            )
+            data, ancillary, flags, _ = self._sock.recvmsg(MAX_PACKET, FDS_SPACE, MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return False
         except ConnectionResetError:
@@ -170,11 +171,11 @@ class Channel:
         return self._take(data, fds, flags)
 
     def _take(self, data: bytes, fds: list[int], flags: int) -> bool:
-        if flags & socket.MSG_TRUNC:
+        if flags & MSG_TRUNC:
             close_all(fds)
             self._end(f"a packet of more than {MAX_PACKET} bytes came")
             return False
-        lost = bool(flags & socket.MSG_CTRUNC)
+        lost = bool(flags & MSG_CTRUNC)
         try:
             if data[:1] == IN_MEMFD:
                 data = _from_memfd(data, fds)
