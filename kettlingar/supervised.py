@@ -216,8 +216,8 @@ class Worker:
             self._flush_soon()
 
     def closed(self, origin: Origin) -> None:
-        """The connection has ended here."""
-        if origin.number and not origin.trusted:
+        """The connection has ended here: an accepted one, or a caller's."""
+        if origin.number:
             self._done.append(origin.number)
             self._flush_soon()
 

@@ -67,7 +67,8 @@ class Progress(Message, frozen=True, tag="progress"):
 
     `taken` is said before the worker's first read of the connection, `answering`
     when the first byte of the first answer has been sent, `done` when the worker
-    has closed its copy. `returned`: untouched, give it to somebody else.
+    has closed its copy. `returned`: untouched, give it to somebody else. Callers'
+    ids, which are below zero, are only ever `done`.
     """
 
     taken: list[int] = []
@@ -128,7 +129,7 @@ class Connections(Message, frozen=True, tag="connections"):
 
 
 class Caller(Message, frozen=True, tag="caller"):
-    """An authorised local client: one descriptor, and who it is."""
+    """An authorised local client: one descriptor, and who it is. `id` is below zero."""
 
     id: int
     uid: int
