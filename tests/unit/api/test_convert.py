@@ -226,3 +226,14 @@ def test_long_values_are_not_repeated_in_errors():
 )
 def test_types_are_named_as_a_person_writes_them(rule, text):
     assert type_name(rule) in (text, f"test_convert.{text}")
+
+
+def test_open_files_pass_as_they_are():
+    with open(__file__) as file:
+        assert guarantee_type(typing.IO[str], file) is file
+        assert guarantee_type(typing.TextIO | None, file) is file
+
+
+def test_a_union_with_anything_takes_anything():
+    assert guarantee_type(int | Any, "x") == "x"
+    assert guarantee_type(Callable[[int], str], len) is len

@@ -84,3 +84,37 @@ def test_help_of_a_method_tells_all_of_it():
     assert "--count  int, default 1\n" in text
     assert "--soft   bool, required\n" in text
     assert "private: needs credentials; streams its results" in text
+
+
+def test_a_service_without_methods_or_words_has_help_too():
+    text = help_overview("", [], "cat")
+    assert text.startswith("Usage: cat ")
+    assert "Methods" not in text
+
+
+def test_a_long_usage_has_its_text_on_the_next_line():
+    class Long:
+        async def api_x(self, request_info, a_very_long_name_of_an_argument: int = 1, /, *b): ...
+
+    text = help_overview("", read_methods(Long), "cat")
+    assert "\n  x [A_VERY_LONG_NAME_OF_AN_ARGUMENT] [B …]\n" in text
+    told = help_method(read_methods(Long).find("x", private=True), "cat")
+    assert "A_VERY_LONG_NAME_OF_AN_ARGUMENT  int, default 1" in told
+    assert "B …                              any value, any number" in told
+
+
+def test_a_method_named_like_a_command_is_called_by_call():
+    class Own:
+        async def api_stop(self, request_info, **more): ...
+
+    text = help_method(read_methods(Own).find("stop", private=True), "cat")
+    assert text.startswith("Usage: cat call stop [--NAME=VALUE …]\n\n(no description)\n")
+    assert "--NAME  any value, any number" in text
+
+
+def test_defaults_of_any_kind_become_plain_data():
+    class Odd:
+        async def api_x(self, request_info, a=(1, Path("/")), b={"k": Size.SMALL}): ...  # noqa: B006
+
+    arguments = method_record(read_methods(Odd).find("x", private=True))["arguments"]
+    assert [a["default"] for a in arguments] == [[1, "PosixPath('/')"], {"k": "s"}]

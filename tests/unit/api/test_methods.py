@@ -218,3 +218,14 @@ def test_assigning_again_is_no_clash():
 def test_an_empty_table_has_no_names():
     assert MethodTable().names() == []
     assert len(read_methods(Kitten)) == 6
+
+
+def test_the_request_may_be_the_first_of_any_number():
+    class Loose:
+        async def api_x(self, *args, **kwargs): ...
+
+        def api_wrapped(self, *args): ...
+
+    x = find("x", of=Loose)
+    assert (x.parameters, x.var_args.name) == ((), "args")
+    assert find("wrapped", of=Loose) is not None

@@ -140,3 +140,9 @@ def test_unknown_names_get_the_nearest_known_one():
     assert nearest("puur", TABLE).endswith("did you mean purr?")
     assert nearest("strat", TABLE).endswith("did you mean start?")
     assert nearest("xyzzy", TABLE).endswith("`help` lists what there is")
+
+
+def test_two_dashes_end_the_options():
+    assert read("-j -- purr 1").args == ["1"]
+    assert read("call -- purr").method == "purr"
+    assert read("call -h").command == "help"
