@@ -10,6 +10,7 @@ A head is read only once it is whole, so any split of the bytes gives the same e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final, Generic, TypeVar
 
 from ._chunked import ChunkedBody
@@ -22,7 +23,7 @@ Head = TypeVar("Head", bound=RequestHead | ResponseHead)
 Events = list[Head | bytes | End | Refusal]
 
 
-class MessageParser(Generic[Head]):
+class MessageParser(ABC, Generic[Head]):
     """What both directions have in common: finding heads and bodies in a stream of bytes."""
 
     __slots__ = ("_chunks", "_left", "_limits", "_pending", "_whole_chunks", "phase", "rest")
@@ -138,10 +139,10 @@ class MessageParser(Generic[Head]):
             self._left = length
         return None
 
+    @abstractmethod
     def _line_fault(self, line: bytes) -> Refusal | None:
         """What is wrong with a start line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self, head: bytes) -> Head | Refusal | None:
         """Reads a whole head and sets up its body; None: there is nothing to say of it."""
-        raise NotImplementedError

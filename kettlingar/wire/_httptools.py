@@ -8,6 +8,7 @@ what the next one means. Framing is decided from the headers here, and kept in `
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from httptools import (
@@ -34,7 +35,7 @@ _NAMES: Final = {
 _SINGLE: Final = frozenset(
     ("authorization", "content-length", "content-type", "host", "transfer-encoding")
 )
-_MOST_KNOWN: Final = 512  # bytes of headers that are remembered for a connection's next request
+_MOST_KNOWN: Final = 512  # bytes of a head that is remembered, as the next one may be equal
 _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin with HTTP/1.1 NNN")
 
 
@@ -230,21 +231,21 @@ class ResponseParser(MessageParser[ResponseHead]):
         return None if _strict.STATUS_LINE.fullmatch(line) else _NO_STATUS_LINE
 
     def _read(self, head: bytes) -> ResponseHead | Refusal | None:
-        line = _strict.STATUS_LINE.fullmatch(head, 0, head.find(b"\r\n"))
-        if line is None or not _strict.clean(head):
+        found = (
+            _response_head(head) if len(head) <= _MOST_KNOWN else _response_head.__wrapped__(head)
+        )
+        refusal = _strict.over_limits(head, self._limits)
+        if found is None or refusal is not None:
             fault = _strict.fault_so_far(head, self._limits, self._line_fault)
-            return fault or _strict.BAD_BYTES
-        headers = _Headers()
-        refusal = _strict.over_limits(head, self._limits) or _run(HttpResponseParser, headers, head)
-        if refusal is not None:
-            return refusal
-        status = int(line[2])
+            return fault or refusal or _strict.BAD_BYTES
+        if isinstance(found, Refusal):
+            return found
+        status, reason, http10, headers = found
         if status < 200 and status != 101:
             return None  # an interim answer: the real one follows (RFC 9110, 15.2)
         if not self._expected:
             return Refusal(0, f"cannot take an answer ({status}): nothing was asked")
-        reason = (line[3] or b"").decode("latin-1")
-        return self._understand(status, reason, line[1] == b"0", headers.found)
+        return self._understand(status, reason, http10, headers.copy())
 
     def _understand(
         self, status: int, reason: str, http10: bool, headers: dict[str, str]
@@ -259,6 +260,22 @@ class ResponseParser(MessageParser[ResponseHead]):
                 return refusal
             keep_alive = keep_alive and self._left >= 0
         return ResponseHead(status, reason, headers, keep_alive)
+
+
+@lru_cache(maxsize=64)
+def _response_head(head: bytes) -> tuple[int, str, bool, dict[str, str]] | Refusal | None:
+    """Status, reason, is it HTTP/1.0, headers; None for bytes that are no head.
+
+    The answers to one kind of call often have the same head, but for their date.
+    """
+    line = _strict.STATUS_LINE.fullmatch(head, 0, head.find(b"\r\n"))
+    if line is None or not _strict.clean(head):
+        return None
+    headers = _Headers()
+    refusal = _run(HttpResponseParser, headers, head)
+    if refusal is not None:
+        return refusal
+    return int(line[2]), (line[3] or b"").decode("latin-1"), line[1] == b"0", headers.found
 
 
 def _run(

@@ -69,12 +69,16 @@ def from_msgpack(
 
     if len(data) > _SMALL:
         _check_whole(data)
-    value = _unpack(
-        data,
-        object_pairs_hook=_read_map,
-        ext_hook=_read_ext if resolve is None else partial(_read_ext, resolve=resolve),
-        strict_map_key=not any_keys,
-    )
+    try:
+        value = msgpack.unpackb(
+            data,
+            timestamp=_DATETIME,
+            object_pairs_hook=_read_map,
+            ext_hook=_read_ext if resolve is None else partial(_read_ext, resolve=resolve),
+            strict_map_key=not any_keys,
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _explained(error) from None
     if len(data) > max_depth:
         check_depth(data, value, max_depth)
     return value
@@ -91,7 +95,7 @@ def _read_ext(code: int, payload: bytes, resolve: Resolve | None = None) -> Any:
     if code == EXT_INTEGER and _HEX.fullmatch(payload):
         return int(payload, 16)
     if code == EXT_FD:
-        return from_fields(_unpack(payload), resolve)
+        return from_fields(msgpack.unpackb(payload), resolve)
     raise BadRequest(f"cannot read the msgpack: ext type {code} means nothing here")
 
 
@@ -109,21 +113,15 @@ def _check_whole(data: bytes) -> None:
         raise BadRequest(f"cannot read the msgpack: {error}") from None
 
 
-def _unpack(data: bytes, **options: Any) -> Any:
-    try:
-        return msgpack.unpackb(data, timestamp=_DATETIME, **options)
-    except BadRequest:
-        raise
-    except msgpack.StackError:
-        raise BadRequest("cannot read the msgpack: it is nested too deep") from None
-    except msgpack.ExtraData:
-        raise BadRequest("cannot read the msgpack: something follows the value") from None
-    except UnicodeDecodeError:
-        raise BadRequest("cannot read the msgpack: a text is not UTF-8") from None
-    except (ValueError, TypeError, OverflowError) as error:
-        raise BadRequest(
-            f"cannot read the msgpack: {str(error) or 'a type byte is unknown'}"
-        ) from None
+def _explained(error: Exception) -> Exception:
+    """What the reader of msgpack did not like, as a BadRequest; BadRequest as it is."""
+    if isinstance(error, BadRequest):
+        return error
+    if isinstance(error, msgpack.ExtraData):
+        return BadRequest("cannot read the msgpack: something follows the value")
+    if isinstance(error, UnicodeDecodeError):
+        return BadRequest("cannot read the msgpack: a text is not UTF-8")
+    return BadRequest(f"cannot read the msgpack: {str(error) or 'a byte means nothing there'}")
 
 
 def check_depth(data: bytes, value: Any, max_depth: int) -> None:

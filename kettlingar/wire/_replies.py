@@ -47,6 +47,12 @@ def body_reader(content_type: str, resolve: Resolve | None) -> Callable[[bytes],
     return lambda data: {"mimetype": mimetype, "data": _text(data, charset)}
 
 
+def is_nothing(head: ResponseHead, body: bytes) -> bool:
+    """Whether there is no value at all: an empty text is one, an empty JSON body is not."""
+    content_type = head.headers.get("content-type", "")
+    return not body and (not content_type or kind_of(content_type) is not None)
+
+
 def _charset(parameters: str) -> str:
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from ._httptools import ResponseParser
-from ._replies import body_reader, failure_in_stream, failure_of, looks_like_error
+from ._replies import body_reader, failure_in_stream, failure_of, is_nothing, looks_like_error
 from ._strict import clean
 from .content import Kind, to_json, to_msgpack
 from .fdtags import Default, Resolve
@@ -193,7 +193,7 @@ class ReplyReader:
             return
         body = b"".join(self._parts)
         try:
-            value = self._decode(body) if body else None
+            value = None if is_nothing(self._head, body) else self._decode(body)
         except (OSError, ValueError) as error:
             out.append(Failure(OSError(f"cannot read the answer: {error}"), keep_alive))
             return

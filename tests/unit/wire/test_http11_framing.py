@@ -2,7 +2,8 @@
 
 import pytest
 
-from kettlingar.wire.http11 import END
+from kettlingar.wire._strict import body_length
+from kettlingar.wire.http11 import END, Limits, Refusal
 from tests.unit.wire.wire_help import chunked, parse, post, status_of
 
 
@@ -69,6 +70,19 @@ def test_ambiguous_headers_are_400(headers):
 
 def test_a_coding_that_we_do_not_know_is_501():
     assert status_of(post("Transfer-Encoding: gzip, Chunked")) == 501
+
+
+@pytest.mark.parametrize("text", ["+1", "-1", "1_0", " 1", "1 ", "", "0x1", "1,1", "9" * 20, "²"])
+def test_our_own_reading_of_a_length_relies_on_nobody(text):
+    refusal = body_length({"content-length": text}, Limits(), http10=False)
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 400
+
+
+def test_our_own_reading_of_a_coding_relies_on_nobody():
+    headers = {"content-length": "1", "transfer-encoding": "chunked"}
+    for http10 in (False, True):
+        assert body_length(headers, Limits(), http10=http10).status == 400
 
 
 def test_http_1_0_has_no_transfer_encoding():

@@ -13,7 +13,7 @@ from kettlingar.wire.http11 import END, Limits, Refusal, RequestHead
 
 # WIRE_EXAMPLES=5000 pytest tests/unit/wire   looks longer
 few = settings(
-    max_examples=int(os.environ.get("WIRE_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("WIRE_EXAMPLES", "15")),
     deadline=None,
     derandomize="WIRE_EXAMPLES" not in os.environ,
     database=None,
