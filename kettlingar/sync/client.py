@@ -35,12 +35,16 @@ class BlockingClient:
         token: str = "",
         host: str = "localhost",
         prefix: str = "",
+        *,
+        open_tcp: Callable[[], socket.socket | Line] | None = None,
     ) -> None:
         self._open = open
+        self._open_tcp = open_tcp or open  # for calls that may not use a unix socket
         self._token = token
         self._host = host
         self._prefix = prefix
-        self._idle: list[Connection] = []  # append and pop are atomic: no lock
+        # Over unix sockets, and over TCP. append and pop are atomic: no lock.
+        self._idle: dict[bool, list[Connection]] = {True: [], False: []}
         self._pid = os.getpid()
 
     @classmethod
@@ -48,7 +52,10 @@ class BlockingClient:
         cls, folder: StrPath, name: str, *, timeout: float | None = None
     ) -> BlockingClient:
         """Return a client for the service whose files NAME.sock and NAME.url are in `folder`."""
-        return cls(lambda: by_files(folder, name, timeout))
+        return cls(
+            lambda: by_files(folder, name, timeout),
+            open_tcp=lambda: by_files(folder, name, timeout, allow_unix=False),
+        )
 
     def call(
         self,
@@ -56,16 +63,19 @@ class BlockingClient:
         *args: Any,
         call_timeout: float | None = None,
         call_use_json: bool = False,
+        call_max_tries: int = TRIES,
+        call_allow_unix: bool = True,
         **kwargs: Any,
     ) -> Any:
         """Call a method and return its result, or a BlockingStream of its items.
 
         `call_timeout` is in seconds, for the answer and for each further item;
-        TimeoutError then. NotRunning if nobody answers, OSError if the
+        TimeoutError then. `call_max_tries` bounds how often a request is sent
+        that has certainly not run. NotRunning if nobody answers, OSError if the
         connection broke and the method may have run; else what the method raised.
         """
-        for tries_left in reversed(range(TRIES)):
-            connection = self._connection()
+        for tries_left in reversed(range(max(1, call_max_tries))):
+            connection = self._connection(allow_unix=call_allow_unix)
             try:
                 self._send(connection, name, args, kwargs, call_timeout, use_json=call_use_json)
                 reply = connection.reply()
@@ -90,8 +100,9 @@ class BlockingClient:
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their call ends."""
-        while self._idle:
-            self._idle.pop().close()
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
 
     def _send(
         self,
@@ -137,23 +148,36 @@ class BlockingClient:
 
     # --- connections ---
 
-    def _connection(self) -> Connection:
+    def _connection(self, *, allow_unix: bool) -> Connection:
         if self._pid != os.getpid():
             # After a fork these belong to the parent: two may not speak on one.
             self._pid = os.getpid()
             self.close()
+        kept = (self._from(self._idle[True]) if allow_unix else None) or self._from(
+            self._idle[False]
+        )
+        if kept is not None:
+            return kept
+        connection = Connection(self._line(self._open if allow_unix else self._open_tcp))
+        if connection.is_unix and not allow_unix:
+            connection.close()
+            raise NotRunning("cannot reach the service over TCP: only its unix socket is known")
+        return connection
+
+    @staticmethod
+    def _from(idle: list[Connection]) -> Connection | None:
         while True:
             try:
-                connection = self._idle.pop()
+                connection = idle.pop()
             except IndexError:
-                return Connection(self._line())
+                return None
             if connection.still_there():
                 return connection
             connection.close()
 
-    def _line(self) -> Line:
+    def _line(self, connect: Callable[[], socket.socket | Line]) -> Line:
         try:
-            opened = self._open()
+            opened = connect()
         except NotRunning:
             raise
         except OSError as error:
@@ -163,9 +187,10 @@ class BlockingClient:
         return Line(opened, self._token, self._host, self._prefix)
 
     def _release(self, connection: Connection) -> None:
-        if connection.reusable and len(self._idle) < POOL:
+        idle = self._idle[connection.is_unix]
+        if connection.reusable and len(idle) < POOL:
             connection.drop_fds()
-            self._idle.append(connection)
+            idle.append(connection)
         else:
             connection.close()
 

@@ -32,7 +32,7 @@ class Connection:
     def __init__(self, line: Line) -> None:
         self.line = line
         self._sock = line.sock
-        self._is_unix = line.sock.family == socket.AF_UNIX
+        self.is_unix = line.sock.family == socket.AF_UNIX
         self._usual_timeout = line.sock.gettimeout()
         self._timeout: float | None = None  # seconds
         self._deadline: float | None = None  # monotonic
@@ -54,7 +54,7 @@ class Connection:
 
     def send(self, name: str, request: bytes, fds: Sequence[int], timeout: float | None) -> None:
         """Send a request, with copies of `fds` at its first byte; the answer has `timeout` seconds."""
-        if fds and not self._is_unix:
+        if fds and not self.is_unix:
             raise ValueError(
                 f"cannot call {name} with an open file over TCP; call over the unix socket"
             )
@@ -135,7 +135,7 @@ class Connection:
             raise NotExecutedError(NOT_READ)
 
     def _receive(self) -> bytes:
-        if not self._is_unix:
+        if not self.is_unix:
             return self._sock.recv(READ_SIZE)
         data, fds = recv_fds(self._sock, READ_SIZE)
         self._fds += fds

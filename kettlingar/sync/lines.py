@@ -21,7 +21,7 @@ class Line(NamedTuple):
     prefix: str = ""
 
 
-def by_files(folder: StrPath, name: str, timeout: float | None) -> Line:
+def by_files(folder: StrPath, name: str, timeout: float | None, *, allow_unix: bool = True) -> Line:
     """Connect to the service `name` by the files it left in `folder`: its socket, else its URL.
 
     They are read each time: a service that was restarted has others. NotRunning
@@ -35,20 +35,22 @@ def by_files(folder: StrPath, name: str, timeout: float | None) -> Line:
     parts = urlsplit(url)
     prefix, _, token = parts.path.rpartition("/")
     try:
-        sock = _by_socket_or_url(folder, name, parts.hostname or "", parts.port or 0, timeout)
+        path = os.path.join(folder, f"{name}.sock") if allow_unix else None
+        sock = _connect(path, parts.hostname or "", parts.port, timeout)
     except OSError as error:
         raise NotRunning(f"cannot reach {name}: {_why(error)}") from error
     return Line(sock, token, parts.netloc, prefix)
 
 
-def _by_socket_or_url(
-    folder: StrPath, name: str, host: str, port: int, timeout: float | None
-) -> socket.socket:
+def _connect(path: str | None, host: str, port: int | None, timeout: float | None) -> socket.socket:
     try:
-        return connect_unix(os.path.join(folder, f"{name}.sock"), timeout=timeout)
+        if path is not None:
+            return connect_unix(path, timeout=timeout)
     except OSError as error:
         if not port or error.errno not in {ECONNREFUSED, ENOENT}:
             raise
+    if not port:
+        raise ConnectionRefusedError(ECONNREFUSED, "it has no TCP port")
     sock = socket.create_connection((host, port), timeout=timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
