@@ -21,6 +21,7 @@ KEPT = 50
 class Record:
     """One transition of a run, or a command (run 0)."""
 
+    number: int  # grows by one with each record of the service
     at: Moment
     service: str
     instance: int
@@ -30,6 +31,14 @@ class Record:
     before: str
     after: str
     reason: str
+
+    @property
+    def line(self) -> str:
+        """For people who watch the service: what comes after its name."""
+        who = f"/{self.instance} " if self.instance else ": "
+        pid = f" (pid {self.pid})" if self.pid is not None and self.after == "starting" else ""
+        why = f": {self.reason}" if self.reason else ""
+        return f"{who}{self.after}{pid}{why}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; `time` in seconds since 1970."""
@@ -52,17 +61,23 @@ class History:
     def __init__(self, service: str) -> None:
         self._service = service
         self._records: deque[Record] = deque(maxlen=KEPT)
+        self.last = 0  # number of the newest record
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)
+
+    def after(self, number: int) -> list[Record]:
+        """The records that came after this one, as far as they are kept."""
+        return [record for record in self._records if record.number > number]
 
     def moved(self, at: Moment, moved: Moved, pid: int | None) -> Record:
         """A run came into another phase."""
         member, run = moved.member, moved.member.run
         reason = str(run.end) if run.end is not None else run.reason
         before = moved.before.value if moved.before is not None else ""
+        self.last += 1
         record = Record(
-            at, self._service, member.place, member.number, member.generation,
+            self.last, at, self._service, member.place, member.number, member.generation,
             pid, before, moved.after.value, reason,
         )  # fmt: skip
         self._records.append(record)
@@ -83,5 +98,7 @@ class History:
 
     def commanded(self, at: Moment, command: str, actor: str) -> None:
         """Somebody asked for something."""
-        self._records.append(Record(at, self._service, 0, 0, 0, None, "", command, actor))
+        self.last += 1
+        record = Record(self.last, at, self._service, 0, 0, 0, None, "", command, actor)
+        self._records.append(record)
         log.info("%s asked service=%s by=%s", command, self._service, actor)

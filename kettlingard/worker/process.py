@@ -38,6 +38,7 @@ from kettlingard.host.logs import tail
 from kettlingard.host.reap import ExitStatus, Reaper
 
 from .launch import Launch
+from .load import Load
 from .probe import ping
 from .pulse import Pulse
 
@@ -70,6 +71,7 @@ class Worker:
         self.ready: messages.Ready | None = None
         self.pong = messages.Pong(number=0)
         self.status = ""
+        self.load = Load(loop.time())
         self._id: procid.ProcId | None = None
         self._child: spawn.Child | None = None
         self._spawning: spawn.Spawning | None = None

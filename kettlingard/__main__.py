@@ -1,0 +1,7 @@
+"""`python -m kettlingard`."""
+
+import sys
+
+from .main import main
+
+sys.exit(main())

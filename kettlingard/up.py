@@ -1,0 +1,138 @@
+"""What joins the daemon to the world, and takes it apart again: folders, lock, log, loop, socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from kettlingar import _compat
+from kettlingar._version import __version__
+from kettlingar.logs import TEXT, TextLines
+from kettlingar.process import hooks_of, settings_of
+from kettlingar.server import Server
+from kettlingar.serving import Origin
+from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.notify import Notifier
+from kettlingard.core.layout import Layout
+from kettlingard.host import prctl
+from kettlingard.host.files import Lock, private_dir
+from kettlingard.host.listeners import listen
+from kettlingard.host.logs import open_log
+from kettlingard.host.signals import Signals, Wish
+
+from .catalog import Catalog
+from .control import Control, caller_at
+from .daemon import Daemon
+
+log = logging.getLogger(__name__)
+
+LAST_ANSWERS = 1.0  # seconds for those who still ask when all services have ended
+
+
+def supervise(layout: Layout, folders: Sequence[Path]) -> int:
+    """Supervise the services of these folders until told to stop; return the exit code.
+
+    Raise AlreadyRunningError, PathError, ListenError or OSError if that cannot begin.
+    """
+    with ExitStack() as stack:
+        _prepare(layout, stack)
+        return _compat.run(_up(layout, Catalog(folders)), "auto")
+
+
+def _prepare(layout: Layout, stack: ExitStack) -> None:
+    """Folders, lock and log; `stack` gives back what must not stay."""
+    run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
+    private_dir(Path(layout.state))
+    private_dir(Path(layout.log))
+    lock = Lock(Path(layout.lock))
+    stack.callback(lock.release)
+    _begin_logging(Path(layout.log) / "kettlingard.log", stack)
+    prctl.become_subreaper()
+    os.chdir(run)  # never anybody's folder that they want to remove
+
+
+def _begin_logging(path: Path, stack: ExitStack) -> None:
+    """To the log file, and to whoever looks at us in the foreground."""
+    file = stack.enter_context(os.fdopen(open_log(path), "a", encoding="utf-8"))
+    root = logging.getLogger()
+    for stream in (file, sys.stderr):
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(TextLines(TEXT))
+        root.addHandler(handler)
+        stack.callback(root.removeHandler, handler)
+    root.setLevel(logging.INFO)
+
+
+async def _up(layout: Layout, catalog: Catalog) -> int:
+    loop = asyncio.get_running_loop()
+    daemon = Daemon(loop, layout, catalog)
+    notifier = Notifier.from_environment(os.environ)
+    signals = Signals(loop)
+    signals.on_wish(lambda wish: _wished(daemon, wish))
+    signals.on_child(daemon.reaper.sweep)
+    control = Control(daemon)
+    server = Server(control, settings_of(control, ""), hooks_of(control))
+    acceptor = _listen(loop, layout, server)
+    log.info("started version=%s pid=%d socket=%s", __version__, os.getpid(), layout.socket)
+    daemon.boot()
+    _welcome(daemon, catalog)
+    notifier.ready()
+    try:
+        await daemon.ended.wait()
+        notifier.stopping()
+    finally:
+        acceptor.close()
+        await server.drain(LAST_ANSWERS)
+        daemon.close()
+        signals.close()
+    log.info("stopped pid=%d", os.getpid())
+    return 0
+
+
+def _listen(loop: asyncio.AbstractEventLoop, layout: Layout, server: Server) -> Acceptor:
+    """The control socket. Everybody may connect: what they may do is in [access]."""
+
+    def accepted(sock: socket.socket, _address: object) -> None:
+        server.accept(sock, Origin(trusted=True, caller=caller_at(sock), tcp=False))
+
+    def trouble(error: OSError) -> None:
+        log.warning("control socket paused reason=%s", error.strerror)
+
+    return Acceptor(loop, listen(layout.socket, mode=0o666), accepted, trouble)
+
+
+def _wished(daemon: Daemon, wish: Wish) -> None:
+    if wish is Wish.DRAIN:
+        daemon.drain("signal")
+    else:
+        log.warning("%s is not supported by this version yet", wish.value)
+
+
+def _welcome(daemon: Daemon, catalog: Catalog) -> None:
+    """What a person in front of it wants to know: where things are, and what to type."""
+    lines = [f"kettlingard {__version__}: {len(daemon.services)} services of"]
+    lines[0] += " " + ", ".join(map(str, catalog.folders))
+    for name, service in sorted(daemon.services.items()):
+        if service.problems:
+            lines += [f"  {name:12} ! {problem}" for problem in service.problems]
+            continue
+        spec = service.spec
+        urls = [_url(one.stream) for one in spec.listen] if spec is not None else []
+        lines.append(f"  {name:12} {' '.join(urls) or '-'}")
+    lines.append(" ".join(f"try:  kettlingar ctl {daemon.layout.ctl} status".split()))
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _url(stream: str) -> str:
+    if stream.startswith("/"):
+        return stream
+    host, _, port = stream.rpartition(":")
+    everywhere = {"0.0.0.0", "[::]", "*", ""}  # noqa: S104  shown, not bound
+    return f"http://{'localhost' if host in everywhere else host}:{port}/"
