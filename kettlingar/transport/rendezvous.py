@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,7 +50,7 @@ def publish(folder: StrPath, name: str, url: str) -> Published:
     PermissionError if others could change the folder; OSError if it cannot be written.
     """
     with _opened(folder) as fd:
-        temporary = f".{_checked(name)}.{secrets.token_hex(8)}"
+        temporary = f".{_checked(name)}.{os.urandom(8).hex()}"
         # 0600 whatever the umask, before there is anything to read
         out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=fd)
         try:
