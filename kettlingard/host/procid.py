@@ -11,7 +11,6 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 _ROUNDS = 10  # of killing what was forked while the last round killed its parents
 
@@ -37,9 +36,8 @@ class ProcStat:
 
 def read_stat(pid: int) -> ProcStat | None:
     """Look a process up. None if there is none."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
+    text = _proc(pid, "stat")
+    if not text:
         return None
     # The name is in parentheses and may hold anything, parentheses and newlines too.
     rest = text[text.rindex(b")") + 2 :].split()
@@ -126,11 +124,28 @@ def _with_descendants(roots: set[int], seen: dict[int, ProcStat]) -> set[int]:
 
 
 def _has_run(pid: int, run: str) -> bool:
+    environment = b"\0" + _proc(pid, "environ") + b"\0"
+    return f"\0KETTLINGARD_RUN={run}\0".encode() in environment
+
+
+def _proc(pid: int, name: str) -> bytes:
+    """A file of /proc/PID, empty if the process has gone or is another user's.
+
+    By bare system calls: all processes of a machine are read while a worker's end is handled.
+    """
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
-    return f"KETTLINGARD_RUN={run}".encode() in environment.split(b"\0")
+        return b""
+    try:
+        text = b""
+        while more := os.read(fd, 64 * 1024):
+            text += more
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+    return text
 
 
 def kill_members(leader: ProcId, run: str = "", spare: Iterable[ProcId] = ()) -> list[ProcId]:
