@@ -35,10 +35,11 @@ class Record:
     @property
     def line(self) -> str:
         """For people who watch the service: what comes after its name."""
-        who = f"/{self.instance} " if self.instance else ": "
+        if not self.instance:
+            return f": {self.after} asked by {self.reason}"
         pid = f" (pid {self.pid})" if self.pid is not None and self.after == "starting" else ""
         why = f": {self.reason}" if self.reason else ""
-        return f"{who}{self.after}{pid}{why}"
+        return f"/{self.instance} {self.after}{pid}{why}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; `time` in seconds since 1970."""

@@ -52,6 +52,7 @@ def _prepare(layout: Layout, stack: ExitStack) -> None:
     private_dir(Path(layout.log))
     lock = Lock(Path(layout.lock))
     stack.callback(lock.release)
+    stack.callback(Path(layout.socket).unlink, missing_ok=True)  # ours, while we have the lock
     _begin_logging(Path(layout.log) / "kettlingard.log", stack)
     prctl.become_subreaper()
     os.chdir(run)  # never anybody's folder that they want to remove

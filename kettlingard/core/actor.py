@@ -52,9 +52,10 @@ def happen(state: ServiceState, number: int, event: Event, jitter: float = 0.5) 
         return state, []
     run, actions = runs.step(member.run, event, state.policies.run)
     after = replace(member, run=run)
-    output: list[Output] = [Effect(action, after) for action in actions]
+    output: list[Output] = []
     if run.phase is not member.run.phase:
         output.append(Moved(after, member.run.phase, run.phase))
+    output += [Effect(action, after) for action in actions]
     if run.phase is Phase.EXITED:
         return _bury(state, member, after, event.at, jitter), output
     state = _with_member(state, after)
