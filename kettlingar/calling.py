@@ -36,7 +36,6 @@ class CallConnection:
         self.host = link.host
         self.prefix = link.prefix
         self.is_unix = link.sock.family == socket.AF_UNIX
-        self.used = False  # it has carried a call before
         self._loop = loop
         self._released = released
         self._fds: deque[int] = deque()
@@ -82,11 +81,14 @@ class CallConnection:
             finally:
                 self._waiter = None
         event = self._events.popleft()
-        if len(self._events) < AHEAD:
-            self.stream.resume()
+        if isinstance(event, Item):
+            if len(self._events) < AHEAD:
+                self.stream.resume()
+            return event
+        self._over(event)
         if isinstance(event, Failure):
             raise event.exception
-        assert isinstance(event, (Item, Result, StreamEnd))
+        assert isinstance(event, (Result, StreamEnd))
         return event
 
     # --- in (transport.stream.Receiver) ---------------------------------------
@@ -99,22 +101,18 @@ class CallConnection:
             self.close()  # nobody asked anything
             return
         self._answered = True
-        for event in reader.feed(data):
-            self._take(event)
+        self._events += reader.feed(data)
         if len(self._events) > AHEAD:
             self.stream.pause()
         self._wake()
 
-    def _take(self, event: Any) -> None:
-        self._events.append(event)
-        if isinstance(event, Item):
-            return
+    def _over(self, last: Result | StreamEnd | Failure) -> None:
+        """The reply has been read to its end by whoever asked: only now may another call begin."""
         self._reader = None
-        self.used = True
-        if self._fds:
-            close_all(self._fds)
-            self._fds.clear()
-        if event.keep_alive and self.usable:
+        close_all(self._fds)
+        self._fds.clear()
+        if last.keep_alive and self.usable:
+            self.stream.resume()
             self._released(self)
         else:
             self.close()
@@ -126,10 +124,8 @@ class CallConnection:
             self.close()
             return
         if error is None:
-            for event in reader.eof():
-                self._events.append(event)
-        if not self._events:
-            self._end = self._explain(error)
+            self._events += reader.eof()
+        self._end = self._end or self._explain(error)
         self.close()
         self._wake()
 

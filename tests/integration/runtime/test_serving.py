@@ -126,13 +126,13 @@ def test_integers_of_any_size_travel_in_msgpack(run_async):
 def test_errors_arrive_as_what_they_are(run_async):
     async def check(kitty):
         client = kitty.client
-        with pytest.raises(ValueError, match="times.*invalid literal for int"):
+        with pytest.raises(ValueError, match=r"times.*invalid literal for int"):
             await client.echo(1, times="elephant")
         with pytest.raises(ValueError, match="bogus"):
             await client.echo(1, bogus=2)
         with pytest.raises(KeyError, match="nothing"):
             await client.call("nothing")
-        with pytest.raises(RuntimeError, match="KeyError.*nothing here"):
+        with pytest.raises(RuntimeError, match=r"KeyError.*nothing here"):
             await client.fails()
         with pytest.raises(PermissionError, match="not you"):
             await client.denied()
@@ -141,11 +141,10 @@ def test_errors_arrive_as_what_they_are(run_async):
         with pytest.raises(NeedInfoException) as need:
             await client.needs()
         assert need.value.needed_vars == ["password"]
-        items = []
+        items = client.breaks()
+        assert await anext(items) == {"ok": 1}
         with pytest.raises(Conflict, match="no more"):
-            async for item in client.breaks():
-                items.append(item)
-        assert items == [{"ok": 1}]
+            await anext(items)
         assert await client.echo(1) == {"value": 1, "times": 1}
 
     with_kitten(run_async, check)
@@ -304,6 +303,17 @@ def test_a_hundred_calls_at_once_share_a_pool(run_async, loop_kind):
     async def check(kitty):
         answers = await asyncio.gather(*(kitty.client.echo(n) for n in range(100)))
         assert [a["value"] for a in answers] == list(range(100))
+
+    with_kitten(run_async, check)
+
+
+def test_callers_that_take_turns_on_a_few_connections_get_their_own_answers(run_async, loop_kind):
+    async def check(kitty):
+        async def caller(number):
+            for turn in range(50):
+                assert (await kitty.client.echo([number, turn]))["value"] == [number, turn]
+
+        await asyncio.gather(*map(caller, range(16)))
 
     with_kitten(run_async, check)
 
