@@ -77,7 +77,7 @@ class Worker:
                 version=version_of(kitten_class),
                 app_name=kitten.config.app_name,
                 worker_name=kitten.config.worker_name,
-                methods=[method_record(method) for method in kitten.methods],
+                methods=[method_record(method, docs=True) for method in kitten.methods],
             )
         )
         await self._until_told(runtime)
