@@ -160,7 +160,7 @@ class RequestParser(MessageParser[RequestHead]):
     ) -> RequestHead | Refusal:
         parts = _strict.split_target(method, target)
         if parts is None:
-            return Refusal(400, f"cannot read the target {target!r}: it is not a path or URL")
+            return Refusal(400, "cannot read the target: it is neither a path nor a URL")
         host, path, query = parts
         refusal = _host_fault(headers, http10=http10) or self._frame(headers, http10=http10)
         if refusal is not None:

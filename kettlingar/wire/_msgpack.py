@@ -132,17 +132,15 @@ def check_depth(data: bytes, value: Any, max_depth: int) -> None:
     """
     if len(data.translate(None, _NOT_OPENERS)) <= max_depth:
         return
-    level = [value]
-    for _ in range(max_depth):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return
-    raise BadRequest(f"cannot read the msgpack: it is nested deeper than {max_depth}")
+    level = _containers([value])
+    depth = 0
+    while level:
+        depth += 1
+        if depth > max_depth:
+            raise BadRequest(f"cannot read the msgpack: it is nested deeper than {max_depth}")
+        level = [inner for outer in level for inner in _containers(outer)]
 
 
-def _inside(outer: Any) -> list[Any]:
-    if isinstance(outer, dict):
-        return [inner for inner in outer.values() if isinstance(inner, (dict, list))]
-    if isinstance(outer, list):
-        return [inner for inner in outer if isinstance(inner, (dict, list))]
-    return []
+def _containers(outer: Any) -> list[Any]:
+    values = outer.values() if isinstance(outer, dict) else outer
+    return [inner for inner in values if isinstance(inner, (dict, list))]

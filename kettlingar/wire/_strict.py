@@ -65,7 +65,7 @@ def request_line(line: bytes) -> RequestLine | Refusal:
 def _line_fault(words: list[bytes]) -> Refusal:
     if len(words) != 3:
         return Refusal(400, "cannot read the request line: it is not METHOD TARGET HTTP/1.1")
-    method, target, version = words
+    method, _, version = words
     if version not in _VERSIONS:
         if _VERSION.fullmatch(version):
             return Refusal(505, f"cannot speak {version.decode()}; use HTTP/1.1")
@@ -75,7 +75,8 @@ def _line_fault(words: list[bytes]) -> Refusal:
         return Refusal(400, f"cannot read the request line: {name!r} is not a method")
     if method not in _METHODS:
         return Refusal(501, f"cannot do {name}: no such method here")
-    return Refusal(400, f"cannot read the target {target!r}: percent-encode it")
+    # a target may hold a token: it is never in an error text
+    return Refusal(400, "cannot read the target: percent-encode what is not printable ASCII")
 
 
 def fault_so_far(part: bytes, limits: Limits, line_fault: LineFault) -> Refusal | None:

@@ -255,6 +255,7 @@ def test_nesting_may_have_its_limit():
     assert from_json(b'[["[[[]]]{{{","\\"[[[","\\\\"],[[]],{"a":[]}]', max_depth=3)
     assert from_msgpack(b"\x91" * 63 + b"\x80")
     assert from_msgpack(to_msgpack([["\x91" * 99, list(range(-99, 99))] * 99]), max_depth=3)
+    assert from_msgpack(to_msgpack("\x91" * 9), max_depth=0) == "\x91" * 9
     assert from_msgpack(to_msgpack(b"\x91" * 99), max_depth=3) == b"\x91" * 99
     with pytest.raises(BadRequest, match="deeper than 2"):
         from_json(b"[1,[2,[3]]]", max_depth=2)

@@ -141,6 +141,19 @@ def test_a_first_line_has_one_form(first, status):
     assert status_of(line(first)) == status
 
 
+def test_no_error_text_repeats_a_target_since_it_may_hold_a_token():
+    for first in (
+        b"GET /T0KEN/# HTTP/1.1",
+        b"GET /T0KEN/\xff HTTP/1.1",
+        b"GET T0KEN HTTP/1.1",
+        b"GET /T0KEN HTTP/9.9",
+        b"GET /T0KEN x",
+        b"GET /T0KEN\0 HTTP/1.1",
+    ):
+        (refusal,) = parse(line(first))
+        assert "T0KEN" not in refusal.message
+
+
 @pytest.mark.parametrize(
     "data",
     [
