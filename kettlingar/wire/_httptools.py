@@ -1,8 +1,7 @@
-"""Heads by httptools (llhttp), with the limits and the strictness that it lacks.
+"""The two parsers, over httptools (llhttp) with the limits and the strictness that it lacks.
 
-Each head is given to an llhttp parser of its own (making one costs less than 0.1 us)
-once it is whole and clean: so nothing that an earlier message left in it can change
-what the next one means. Framing is decided from the headers here, and kept in `_framing`.
+llhttp is given a head only once it is whole and clean; framing is decided from the
+headers here (`_strict`) and kept in `_framing`.
 """
 
 from __future__ import annotations
@@ -11,53 +10,13 @@ from collections import deque
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from httptools import (
-    HttpParserError,
-    HttpParserUpgrade,
-    HttpRequestParser,
-    HttpResponseParser,
-)
-
 from . import _strict
 from ._framing import Events, MessageParser
+from ._llhttp import request_headers, response_headers
 from .http11 import END, Limits, Phase, Refusal, RequestHead, ResponseHead
 
-_KNOWN = [
-    "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection",
-    "Content-Length", "Content-Type", "Cookie", "Date", "ETag", "Expect", "Host", "If-None-Match",
-    "Keep-Alive", "Kettlingar-Fds", "Location", "Origin", "Pragma", "Range", "Referer", "Server",
-    "Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "User-Agent", "Vary", "X-Kitten",
-]  # fmt: skip
-_NAMES: Final = {
-    spelling.encode(): name.lower() for name in _KNOWN for spelling in (name, name.lower())
-}
-# Two of these would leave it to the reader which one counts.
-_SINGLE: Final = frozenset(
-    ("authorization", "content-length", "content-type", "host", "transfer-encoding")
-)
 _MOST_KNOWN: Final = 512  # bytes of a head that is remembered, as the next one may be equal
 _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin with HTTP/1.1 NNN")
-
-
-class _Headers:
-    """Collects the headers of one head from llhttp."""
-
-    __slots__ = ("doubled", "found")
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-        self.doubled = ""  # the name of a header that may come only once
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by llhttp."""
-        key = _NAMES.get(name) or name.decode("ascii").lower()
-        text = value.decode("latin-1").rstrip(" \t")
-        if key not in self.found:
-            self.found[key] = text
-        elif key in _SINGLE:
-            self.doubled = key
-        else:
-            self.found[key] += ("; " if key == "cookie" else ", ") + text
 
 
 class _Known(NamedTuple):
@@ -104,11 +63,10 @@ class RequestParser(MessageParser[RequestHead]):
         line = _strict.request_line(head[:end])
         if isinstance(line, Refusal):
             return line
-        headers = _Headers()
-        refusal = _strict.over_limits(head, limits) or _run(HttpRequestParser, headers, head)
-        if refusal is not None:
-            return refusal
-        found = self._understand(*line, headers.found)
+        headers = _strict.over_limits(head, limits) or request_headers(head)
+        if isinstance(headers, Refusal):
+            return headers
+        found = self._understand(*line, headers)
         if isinstance(found, RequestHead):
             self._remember(found, head[end:])
         return found
@@ -271,26 +229,10 @@ def _response_head(head: bytes) -> tuple[int, str, bool, dict[str, str]] | Refus
     line = _strict.STATUS_LINE.fullmatch(head, 0, head.find(b"\r\n"))
     if line is None or not _strict.clean(head):
         return None
-    headers = _Headers()
-    refusal = _run(HttpResponseParser, headers, head)
-    if refusal is not None:
-        return refusal
-    return int(line[2]), (line[3] or b"").decode("latin-1"), line[1] == b"0", headers.found
-
-
-def _run(
-    parser: type[HttpRequestParser | HttpResponseParser], headers: _Headers, head: bytes
-) -> Refusal | None:
-    """Lets llhttp read one whole head."""
-    try:
-        parser(headers).feed_data(head)
-    except HttpParserUpgrade:
-        pass  # whether it is one is decided here, not there
-    except HttpParserError as error:
-        return Refusal(400, f"cannot read the head: {error}")
-    if headers.doubled:
-        return Refusal(400, f"cannot take the head: it has two {headers.doubled} headers")
-    return None
+    headers = response_headers(head)
+    if isinstance(headers, Refusal):
+        return headers
+    return int(line[2]), (line[3] or b"").decode("latin-1"), line[1] == b"0", headers
 
 
 def _host_fault(headers: dict[str, str], *, http10: bool) -> Refusal | None:
