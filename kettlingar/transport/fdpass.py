@@ -20,6 +20,10 @@ from kettlingar.wire.fdtags import FdTag
 MAX_FDS = 253  # SCM_MAX_FD: the kernel refuses more in one message
 FDS_SPACE = socket.CMSG_SPACE(MAX_FDS * array("i").itemsize)
 
+# As plain numbers: with the enum's members an & costs more than the rest of a receive.
+MSG_CMSG_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+MSG_CTRUNC = int(socket.MSG_CTRUNC)
+
 MODES = {access + plus + binary for access in "rwa" for plus in ("", "+") for binary in ("", "b")}
 MODES |= {access + "b+" for access in "rwa"}  # as FileIO spells them
 
@@ -76,9 +80,9 @@ def recv_fds(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
     DescriptorsLostError if the kernel dropped any; those that came are closed then.
     """
     # socket.recv_fds would give inheritable ones (it ignores its flags before 3.14).
-    data, ancillary, flags, _ = sock.recvmsg(size, FDS_SPACE, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = sock.recvmsg(size, FDS_SPACE, MSG_CMSG_CLOEXEC)
     fds = fds_in(ancillary) if ancillary else []
-    if flags & socket.MSG_CTRUNC:
+    if flags & MSG_CTRUNC:
         close_all(fds)
         raise DescriptorsLostError(
             "cannot take descriptors: the kernel dropped some (MSG_CTRUNC); "

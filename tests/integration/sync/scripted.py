@@ -83,6 +83,7 @@ class Service:
         self.connections, self.errors = 0, []
         self._listener, self._script = listener, script
         self._threads = []
+        self._socks = []
         listener.setblocking(True)
         thread = threading.Thread(target=self._accept)
         self._threads.append(thread)
@@ -95,6 +96,7 @@ class Service:
             except OSError:
                 return
             self.connections += 1
+            self._socks.append(sock)
             thread = threading.Thread(target=self._serve, args=(sock, self.connections))
             self._threads.append(thread)
             thread.start()
@@ -109,7 +111,15 @@ class Service:
         finally:
             close_all(peer._fds)
 
+    def end_connections(self):
+        """As when the process ends."""
+        for sock in self._socks:
+            sock.shutdown(socket.SHUT_RDWR)
+
     def stop(self):
+        """Accept no more, and wait until all scripts are through."""
+        if self._listener.fileno() < 0:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:

@@ -146,3 +146,14 @@ def test_the_lock_is_not_inherited(folder):
     finally:
         child.kill()
         child.wait()
+
+
+def test_what_cannot_be_put_in_place_leaves_nothing_and_the_old_one_stays(folder):
+    publish(folder, "kitty", "http://old/")
+    with pytest.raises(UnicodeEncodeError):
+        publish(folder, "kitty", "http://\ud800/")
+    (folder / "catty.url").mkdir()
+    with pytest.raises(IsADirectoryError):
+        publish(folder, "catty", "http://a/")
+    assert read(folder, "kitty") == "http://old/"
+    assert sorted(file.name for file in folder.iterdir()) == ["catty.url", "kitty.url"]

@@ -541,3 +541,38 @@ def test_reads_grow_only_while_much_is_waiting(run_async):
             assert stream_module.READ_SIZE < max(sizes) <= stream_module.READ_MORE
 
     run_async(body())
+
+
+def test_an_answer_that_came_before_a_failed_write_is_still_read(run_async):
+    async def body():
+        with stream_and_peer() as (stream, recorder, peer):
+            peer.send(b"413 too large")
+            peer.close()
+            stream.write(b"the rest of the body")
+            await until(lambda: len(recorder.ends) > 0 and recorder.ends[-1] is not None)
+            assert recorder.data == b"413 too large"
+
+    run_async(body())
+
+
+def test_closing_between_a_failed_write_and_its_report_says_nothing(run_async):
+    async def body():
+        with stream_and_peer() as (stream, recorder, peer):
+            peer.close()
+            stream.write(b"to nobody")
+            stream.close()
+            await asyncio.sleep(0.01)
+            assert recorder.ends == []
+            assert stream.fileno() == -1
+
+    run_async(body())
+
+
+def test_a_peer_that_resets_ends_the_lingering(run_async):
+    async def body():
+        with stream_and_peer("tcp") as (stream, _, peer):
+            stream.close(linger=10)
+            reset(peer)
+            await until(lambda: stream.fileno() == -1)
+
+    run_async(body())
