@@ -27,7 +27,9 @@ async def admit(
     NotFound only to callers with credentials.
     """
     head = request.head
-    if settings.allowed_hosts and not host_allowed(head.headers, settings.allowed_hosts):
+    # A browser, which this is against, cannot reach a unix socket.
+    hosts = settings.allowed_hosts if origin.tcp else ()
+    if hosts and not host_allowed(head.headers, hosts):
         raise PermissionError("this service does not answer to that Host or Origin")
     if hooks.validate_request_header is not None:
         await hooks.validate_request_header(head.path, request.headers)

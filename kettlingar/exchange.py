@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from inspect import isawaitable
 from typing import Any, NoReturn
 
 from kettlingar.api.access import NOBODY
@@ -90,7 +91,8 @@ class Exchange:
         elif method.streams:
             await self._run_stream(function(*first, *args, **kwargs))
         else:
-            self._write(await function(*first, *args, **kwargs))
+            result = function(*first, *args, **kwargs)
+            self._write(await result if isawaitable(result) else result)
 
     async def _finish(self) -> bool:
         if self.request.given_away:

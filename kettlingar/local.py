@@ -7,6 +7,7 @@ the same shape of results, the same exceptions.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from kettlingar.api.access import Identity
@@ -66,7 +67,7 @@ class LocalCaller:
         if method.streams:
             return LocalStream(_items(running))
         try:
-            return plain(await running)
+            return plain(await running if isawaitable(running) else running)
         except Exception as error:
             raise _as_remote(error) from error
 

@@ -15,7 +15,7 @@ from .ctl_status import SERVES, detail
 if TYPE_CHECKING:
     from kettlingar.sync import BlockingClient
 
-FAILED, NOT_READY, TIMED_OUT = 1, 3, 8
+FAILED, NOT_READY, INVALID, TIMED_OUT = 1, 3, 6, 8
 WAIT = 60.0  # seconds that `wait` waits where nothing is said
 SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
 
@@ -25,6 +25,7 @@ def change(control: BlockingClient, command: Command) -> int:
     options = command.options
     services = command.words or _all_services(control)
     last: Mapping[str, Any] = {}
+    refused = False
     for item in control.stream(
         command.verb,
         services,
@@ -32,10 +33,13 @@ def change(control: BlockingClient, command: Command) -> int:
         timeout=options.get("timeout"),
     ):
         last = item
+        refused = refused or bool(item.get("refused"))
         if (text := formatted(item)) is not None:
             say(printable(text))
     if last.get("ok"):
         return 0
+    if refused:
+        return INVALID
     if command.verb != "stop":
         _explain(control, services)
     if last.get("timed_out"):

@@ -150,21 +150,15 @@ def _facts(service: Record) -> Iterable[tuple[str, str]]:
 
 
 def _listener(listen: object) -> str:
+    """`127.0.0.1:80 (pass), held 2, queued 0, backlog 0/1024`."""
     if not isinstance(listen, Mapping):
         return str(listen)
-    numbers = [
-        f"{word} {listen[key]}"
-        for key, word in (
-            ("passed", "passed"),
-            ("held", "queued"),
-            ("redispatched", "given to another"),
-            ("answered_503", "503"),
-            ("lost", "lost"),
-        )
-        if listen.get(key)
-    ]
-    said = [str(listen["dispatch"])] if listen.get("dispatch") else []
-    return f"{address(listen)} ({', '.join([*said, *numbers])})"
+    facts = [f"{address(listen)} ({listen.get('dispatch') or 'not open'})"]
+    if listen.get("held"):
+        facts.append(f"held {listen['held']}")
+    if listen.get("backlog"):
+        facts.append(f"backlog {listen.get('queued') or 0}/{listen['backlog']}")
+    return ", ".join(facts)
 
 
 def _instance(run: Record) -> list[str]:

@@ -16,7 +16,7 @@ SEARCH = {
     "definition": "/etc/search.toml", "kitten": "search.app:SearchKitten", "python": "/venv/python",
     "ready": 1, "wanted": 2, "restarts": 3, "uptime": 40, "in_flight": 1,
     "note": "/2 failed: ModuleNotFoundError: No module named 'xapian'",
-    "listens": [{"name": "http", "stream": "127.0.0.1:80", "dispatch": "pass", "passed": 7, "held": 0}],
+    "listens": [{"name": "http", "address": "127.0.0.1:80", "dispatch": "pass", "held": 2, "queued": 1, "backlog": 1024}],
     "needs": [], "needed_by": ["blog"], "problems": [], "instances": [RUN, FAILED],
     "log": ["Traceback (most recent call last):"],
 }  # fmt: skip
@@ -74,7 +74,7 @@ def test_the_detail_says_who_runs_who_does_not_and_why():
     assert text.startswith("search - Full text search")
     assert "degraded (1 of 2 ready)" in text
     assert "kitten      search.app:SearchKitten, python /venv/python" in text
-    assert "listens     127.0.0.1:80 (pass, passed 7)" in text
+    assert "listens     127.0.0.1:80 (pass), held 2, backlog 1/1024" in text
     assert "needed by  blog" in text
     assert "/1  ready    pid 4122  up 3h11m  118M  loop lag 1 ms  served 10422  in flight 1" in text
     assert "/2  failed   3 restarts  the same import error twice" in text
