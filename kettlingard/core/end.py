@@ -19,6 +19,7 @@ class End:
     error: str = ""  # what it said itself
     where: str = ""  # "search/app.py:3"
     permanent: bool = False  # it said that trying again makes no sense
+    step: str = ""  # where it failed, as it said: import, config, init
     was_ready: bool = False
     after: float = 0.0  # seconds from its start
 

@@ -16,6 +16,9 @@ from .backoff import RestartPolicy, delay_before, recent
 from .end import End
 from .vocabulary import Event, TimerFired
 
+# Steps at which a service fails until somebody changes it; `init` may fail for a while only.
+LASTING = frozenset({"import", "config"})
+
 
 class Standing(Enum):
     """May this place be filled?"""
@@ -133,9 +136,13 @@ def _no_sense_in_trying(before: Place, end: End, p: RestartPolicy) -> str:
     if p.restart == "no":
         return end.cause
     last = before.last_end
-    if end.error and last is not None and (last.error, last.where) == (end.error, end.where):
+    if end.step in LASTING and last is not None and _said(last) == _said(end):
         return f"the same twice: {end.error}"
     return ""
+
+
+def _said(end: End) -> tuple[str, str, str]:
+    return end.step, end.error, end.where
 
 
 # Every cell is decided; tests/unit/core/test_place.py fails on a missing one.

@@ -279,7 +279,13 @@ def _ended(run: Run, end: End, at: float) -> Step:
     )
     if run.report is not None:
         report = run.report
-        end = replace(end, error=report.error, where=report.where, permanent=report.permanent)
+        end = replace(
+            end,
+            error=report.error,
+            where=report.where,
+            permanent=report.permanent,
+            step=report.step,
+        )
     actions = (*_withdrawal(run), Action.SWEEP)
     return replace(_to(run, Phase.EXITED, at, None), end=end), actions
 

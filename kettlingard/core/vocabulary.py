@@ -78,11 +78,16 @@ class Extended(Event):
 
 @dataclass(frozen=True, slots=True)
 class Reported(Event):
-    """It said why it cannot go on; it ends soon."""
+    """It said why it cannot go on; it ends soon.
+
+    `step` is how far it came (import, config, init); `permanent`: it says itself
+    that trying again makes no sense.
+    """
 
     error: str
     where: str = ""
     permanent: bool = False
+    step: str = ""
 
 
 class TimerFired(Event):

@@ -215,7 +215,8 @@ class Worker:
             self._probe = self._loop.create_task(self._be_pinged())
 
     def _on_failed(self, failed: messages.Failed) -> None:
-        self._tell(Reported(self._loop.time(), failed.error, failed.where, failed.permanent))
+        now = self._loop.time()
+        self._tell(Reported(now, failed.error, failed.where, failed.permanent, failed.step))
 
     def _on_pong(self, pong: messages.Pong) -> None:
         self.pong = pong
@@ -264,7 +265,7 @@ class Worker:
         if self._channel is not None:
             self._channel.drain_now()
         if self.hello is None and end.signal is None:
-            self._tell(Reported(self._loop.time(), self._last_line()))
+            self._tell(Reported(self._loop.time(), self._last_line(), step="import"))
         self._tell(Exited(self._loop.time(), end.code, end.signal))
         self.close()
 

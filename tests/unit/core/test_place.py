@@ -95,14 +95,20 @@ def test_a_permanent_error_is_final_at_once():
 
 
 def test_the_same_error_twice_is_final():
-    again = [crash(1, error="ImportError: x"), TimerFired(1), crash(2, error="ImportError: x")]
-    place = live(*again)
+    said = {"error": "ImportError: x", "step": "import"}
+    place = live(crash(1, **said), TimerFired(1), crash(2, **said))
     assert (place.standing, place.due) == (Standing.FAILED, None)
     assert place.reason == "the same twice: ImportError: x"
 
 
 def test_two_different_errors_are_tried_again():
-    place = live(crash(1, error="ImportError: x"), TimerFired(1), crash(2, error="ImportError: y"))
+    one, two = ({"error": f"ImportError: {name}", "step": "import"} for name in "xy")
+    assert live(crash(1, **one), TimerFired(1), crash(2, **two)).standing is Standing.BACKOFF
+
+
+def test_what_fails_after_its_import_may_work_later():
+    said = {"error": "ConnectionRefusedError: the database", "step": "init"}
+    place = live(crash(1, **said), TimerFired(1), crash(2, **said))
     assert place.standing is Standing.BACKOFF
 
 
