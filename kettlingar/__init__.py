@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .client import connect
     from .errors import (
         BadRequest,
         ConfigError,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         TooManyRequests,
         Unavailable,
     )
+    from .finding import connect
     from .kitten import RPCKitten
     from .request import HttpResult, RequestInfo
 
@@ -52,7 +52,7 @@ _HOMES = {
     "RPCKitten": "kitten",
     "HttpResult": "request",
     "RequestInfo": "request",
-    "connect": "client",
+    "connect": "finding",
     "__version__": "_version",
 }
 

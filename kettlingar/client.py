@@ -233,15 +233,4 @@ class Client:
         self._idle.clear()
 
 
-async def connect(name: str) -> Client:
-    """Return a client for the service `name`, without importing its module.
-
-    The service is looked for at the supervisor first, then by the files that a
-    service of this user leaves in its state directory. NotRunning if nobody answers.
-    """
-    from .finding import endpoint_for
-
-    return await Client(await endpoint_for(name)).connect(retry=0)
-
-
-__all__ = ["Client", "FileEndpoint", "PathEndpoint", "ReplyStream", "SocketEndpoint", "connect"]
+__all__ = ["Client", "FileEndpoint", "PathEndpoint", "ReplyStream", "SocketEndpoint"]

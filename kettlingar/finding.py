@@ -45,6 +45,15 @@ class SupervisorEndpoint:
         return Link(sock)
 
 
+async def connect(name: str) -> Client:
+    """Return a client for the service `name`, without importing its module.
+
+    The service is looked for at the supervisor first, then by the files that a
+    service of this user leaves in its state directory. NotRunning if nobody answers.
+    """
+    return await Client(await endpoint_for(name)).connect(retry=0)
+
+
 async def endpoint_for(name: str) -> Endpoint:
     """Return where `name` (a service, `APP` or `APP/WORKER`) can be reached.
 

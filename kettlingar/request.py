@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kettlingar.wire.content import Kind
 
 if TYPE_CHECKING:
     from kettlingar.api.access import Caller, Identity
     from kettlingar.api.routing import Route
-    from kettlingar.transport.connection import Connection
+    from kettlingar.transport.stream import SocketStream
     from kettlingar.wire.http11 import RequestHead
 
-    from .delegation import SocketSink
-    from .respond import StreamWriter
 
 ANSWER, CHUNKS = "answer", "chunks"  # what another service is asked to write
 
@@ -56,6 +54,24 @@ class FdsResult:
 
     def __init__(self, files: Sequence[object]) -> None:
         self.files = list(files)
+
+
+class Way(Protocol):
+    """What a request came by, or its answer goes: a connection."""
+
+    stream: SocketStream
+
+    async def drained(self) -> None:
+        """Wait until the reader keeps up."""
+
+
+class Writer(Protocol):
+    """What writes a streamed answer."""
+
+    begun: bool
+
+    def flush(self) -> None:
+        """Hand over what waits."""
 
 
 class Headers(dict[str, str]):
@@ -101,7 +117,7 @@ class RequestInfo:
         body: bytes,
         identity: Identity,
         kind: Kind,
-        connection: Connection | SocketSink | None = None,
+        connection: Way | None = None,
     ) -> None:
         self.head = head
         self._headers: Headers | None = None
@@ -110,7 +126,7 @@ class RequestInfo:
         self.identity = identity
         self.kind = kind
         self.connection = connection
-        self.writer: StreamWriter | None = None  # once it streams
+        self.writer: Writer | None = None  # once it streams
         self.given_away = False  # another service writes the answer, or the rest of it
         self.route: Route | None = None  # where the path led: method name, rest of the path
         self.respond: Callable[[bytes], None] | None = None
