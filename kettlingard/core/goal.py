@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .place import Standing
+from .place import Place, Standing
 from .reconcile import settled, wanted_places
 from .state import ServiceState
 from .words import Word
 
-PATIENCE = 3  # ends in a row after which nobody waits for the next try
+PATIENCE = 3  # ends in a row before it was ready, after which nobody waits for the next try
 
 
 class Outlook(Enum):
@@ -37,5 +37,11 @@ def until_stopped(state: ServiceState, word: Word, now: float) -> Outlook:
 
 
 def _is_looping(state: ServiceState) -> bool:
-    places = [state.place(number) for number in wanted_places(state)]
-    return any(p.standing is Standing.FAILED or p.attempt >= PATIENCE for p in places)
+    return any(_never_gets_ready(state.place(number)) for number in wanted_places(state))
+
+
+def _never_gets_ready(place: Place) -> bool:
+    if place.standing is Standing.FAILED:
+        return True
+    end = place.last_end
+    return place.attempt >= PATIENCE and end is not None and not end.was_ready
