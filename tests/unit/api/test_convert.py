@@ -50,6 +50,9 @@ class Celsius:
     def __init__(self, text: str) -> None:
         self.degrees = float(text)
 
+    def __repr__(self):
+        return f"Celsius({self.degrees})"  # tests have the same names in every process
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Celsius) and self.degrees == other.degrees
 
