@@ -121,6 +121,7 @@ def watch_signals(stop: asyncio.Event) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, change_level)
+    faulthandler.unregister(signal.SIGUSR1)  # a worker's early one would hide what follows
     loop.add_signal_handler(signal.SIGUSR1, _log_tasks)
     # In C, so that it works while Python code blocks the loop; then Python's handler.
     faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)

@@ -7,8 +7,10 @@ until Drain and Quit. Without its supervisor a worker finishes what it has, and 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -279,6 +281,7 @@ def run() -> int:
     sock = socket.socket(fileno=int(number))
     os.set_inheritable(sock.fileno(), False)
     sock.setblocking(False)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # the import may be what hangs
     return _compat.run(_run(sock), os.environ.get("KETTLINGAR_LOOP", "auto"))
 
 

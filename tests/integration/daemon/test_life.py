@@ -48,6 +48,15 @@ def test_a_worker_that_never_gets_ready_is_killed_and_its_stack_is_in_the_log(su
     assert "in init_servers" in log
 
 
+def test_an_import_that_hangs_is_killed_and_its_stack_is_in_the_log(supervisor, service_module):
+    service_module("hanging", "import time\n\ndef forever():\n    time.sleep(600)\n\nforever()\n")
+    text = definition("hanging:X", 'timeout_start = "1s"\nrestart = "no"\n')
+    one = supervisor({"hanging": text})
+    until(lambda: one.status("hanging")["state"] == "failed", 10)
+    assert "start-timeout" in one.status("hanging")["note"]
+    assert "in forever" in (one.home / "log" / "hanging-1.log").read_text()
+
+
 def test_a_blocked_loop_is_seen_dumped_and_replaced(steady):
     watchdog = 'watchdog = "200ms"\nwatchdog_timeout = "200ms"\nwatchdog_failures = 2\n'
     one = steady(watchdog)
