@@ -37,7 +37,8 @@ def test_a_worker_that_will_not_end_is_killed_at_the_deadline(supervisor, module
 
 
 def test_a_worker_that_never_gets_ready_is_killed_and_its_stack_is_in_the_log(supervisor, modules):
-    one = supervisor({"slow": definition("stubborn:Slow", 'timeout_start = "700ms"\n')})
+    limits = 'timeout_start = "700ms"\ntimeout_stop = "2s"\n'
+    one = supervisor({"slow": definition("stubborn:Slow", limits)})
 
     def timed_out():
         ends = [run["last_end"] for run in one.status("slow")["instances"]]
@@ -144,3 +145,37 @@ def test_a_second_supervisor_is_refused_and_touches_nothing(steady):
     assert again.returncode == 1
     assert f"pid {one.pid}" in again.stderr
     assert one.get("/pid").status == 200
+
+
+def test_a_second_sigterm_hurries(supervisor, modules):
+    one = supervisor({"stubborn": definition("stubborn:Stubborn", 'timeout_stop = "50s"\n')})
+    one.ready("stubborn")
+    os.kill(one.pid, signal.SIGTERM)
+    until(lambda: one.status("stubborn")["state"] == "stopping")
+    began = time.monotonic()
+    os.kill(one.pid, signal.SIGTERM)
+    one.stop(within=10)
+    assert 3 < time.monotonic() - began < 8
+
+
+def test_a_service_may_call_another_that_allows_it(supervisor, service_module):
+    source = """
+        from kettlingar import RPCKitten, connect
+
+        class Asking(RPCKitten):
+            class Configuration(RPCKitten.Configuration):
+                APP_NAME = "asking"
+
+            async def api_ask(self, request, name: str):
+                other = await connect(name)
+                return await other.call("who")
+
+            async def api_who(self, request):
+                return {"service": request.caller.service}
+    """
+    service_module("asking", source)
+    allowed = definition("asking:Asking", '[access]\ncall = ["service:one"]\n')
+    one = supervisor({"one": definition("asking:Asking"), "two": allowed})
+    one.ready("one")
+    one.ready("two")
+    assert '"one"' in one.ctl("call", "one", "ask", "two").stdout
