@@ -146,7 +146,8 @@ def _facts(service: Record) -> Iterable[tuple[str, str]]:
     needs, needed_by = service.get("needs") or [], service.get("needed_by") or []
     if needs or needed_by:
         yield "needs", f"{', '.join(needs) or '-':12} needed by  {', '.join(needed_by) or '-'}"
-    yield "note", printable(str(service.get("note") or ""))
+    said = str(service.get("note") or "")
+    yield "note", "" if said.startswith("/") else printable(said)  # an instance's is with it
 
 
 def _listener(listen: object) -> str:

@@ -85,3 +85,9 @@ def test_the_detail_says_who_runs_who_does_not_and_why():
 def test_a_services_words_cannot_drive_the_terminal():
     nasty = {**SEARCH, "description": "a\x1b[2Jb", "log": ["\x1b]0;title\x07"]}
     assert "\x1b" not in "\n".join([*detail(nasty), *overview([nasty])])
+
+
+def test_the_detail_repeats_no_instances_note_but_tells_the_services():
+    assert not any(line.startswith("  note") for line in detail(SEARCH))
+    waiting = {**SEARCH, "note": "waits for storage (ready)"}
+    assert "  note        waits for storage (ready)" in detail(waiting)
