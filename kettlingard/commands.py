@@ -200,7 +200,7 @@ def _how(service: Service, look: Outlook) -> Item:
     return {
         "state": service.word.value,
         "done": look is Outlook.DONE,
-        "note": note(service.state, unbound=service.unbound),
+        "note": note(service.state, unbound=service.listening.problem),
         "last_command": f"{command} ({by})",
     }
 

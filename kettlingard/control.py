@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from kettlingar import BadRequest, HttpResult, NotFound, RequestInfo, RPCKitten, Unavailable
-from kettlingar.api.access import Caller
+from kettlingar import BadRequest, HttpResult, RequestInfo, RPCKitten, Unavailable
 from kettlingar.config import schema
 from kettlingar.request import FdsResult
-from kettlingar.transport import messages
-from kettlingard.core.rights import ROOT, Asker, Verb
+from kettlingard.core.rights import Verb
 from kettlingard.core.words import Word
 from kettlingard.host.logs import follow as follow_files
 from kettlingard.host.logs import tail
@@ -27,9 +22,8 @@ from kettlingard.host.logs import tail
 from . import report
 from .commands import READY, STOPPED, Commands, Item, Target, marks, refused, targets
 from .daemon import Daemon
-from .grants import asker_of, owner
+from .reach import Reach, asker, owner_only
 from .service import Service
-from .worker.process import Worker
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +43,8 @@ class Control(RPCKitten):
         super().__init__(args=[])
         self._daemon = daemon
         self._commands = Commands(daemon)
-        daemon.on_ask = self.answer_ask
+        self._reach = Reach(daemon)
+        daemon.on_ask = self._reach.answer
 
     # --- looking ---
 
@@ -60,12 +55,12 @@ class Control(RPCKitten):
         daemon = self._daemon
         names = [name.partition("/")[0] for name in services or sorted(daemon.services)]
         seen = [daemon.find(name) for name in dict.fromkeys(names)]
-        asker, pid = _asker(request)
+        who, pid = asker(request)
         if services:
             for service in seen:
-                service.grants.check(asker, Verb.STATUS, pid)
+                service.grants.check(who, Verb.STATUS, pid)
         else:
-            seen = [one for one in seen if one.grants.rights.may(asker, Verb.STATUS)]
+            seen = [one for one in seen if one.grants.rights.may(who, Verb.STATUS)]
         workers = [worker for service in seen for worker in service.ready_workers().values()]
         if workers:
             await asyncio.wait([asyncio.ensure_future(w.refresh(FRESH)) for w in workers])
@@ -192,7 +187,7 @@ class Control(RPCKitten):
 
     async def api_daemon_shutdown(self, request: RequestInfo) -> HttpResult:
         """Stop all services, then the supervisor. Its owner only."""
-        _owner_only(request)
+        owner_only(request)
         asyncio.get_running_loop().call_soon(self._daemon.drain, _by(request))
         return HttpResult("text/plain", "shutting down\n")
 
@@ -204,88 +199,18 @@ class Control(RPCKitten):
 
     async def api_connect(self, request: RequestInfo, service: str) -> FdsResult:
         """Give a connected, authorised socket to a service (`NAME`, or one instance: `NAME/2`)."""
-        name, _, number = service.partition("/")
-        asker, pid = _asker(request)
-        sock = await self._connected(self._find(name), asker, pid, int(number or 0))
-        return FdsResult([sock])
-
-    def answer_ask(self, _service: Service, worker: Worker, ask: messages.Ask) -> None:
-        """A worker wants a connection to another service: as the service that it is."""
-        task = asyncio.get_running_loop().create_task(self._answer_ask(worker, ask))
-        task.add_done_callback(_log_failure)
-
-    async def _answer_ask(self, worker: Worker, ask: messages.Ask) -> None:
-        asker = Asker(os.geteuid(), service=worker.launch.service)
-        name, _, number = ask.service.partition("/")
-        try:
-            sock = await self._connected(self._find(name), asker, worker.pid or 0, int(number or 0))
-        except (NotFound, Unavailable, PermissionError, ValueError) as why:
-            denied = isinstance(why, PermissionError)
-            worker.say(messages.Answer(number=ask.number, error=str(why), denied=denied))
-            return
-        worker.say(messages.Answer(number=ask.number), [sock.detach()])
-
-    async def _connected(
-        self, service: Service, asker: Asker, pid: int, instance: int
-    ) -> socket.socket:
-        """Wait a moment where a worker is coming: a restart is invisible to callers."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
-        while not service.ready_channels(instance) and service.word in COMING:
-            left = deadline - loop.time()
-            if left <= 0 or not await self._daemon.bell.wait(left):
-                break
-        channels = service.ready_channels(instance)
-        return service.grants.connect(asker, pid, channels, service.method_names())
-
-    def _find(self, name: str) -> Service:
-        """By its own name, or by the application's name that its class gives."""
-        services = self._daemon.services
-        if name in services:
-            return services[name]
-        named = [one for one in services.values() if name in _app_names(one)]
-        if len(named) > 1:
-            names = ", ".join(sorted(one.name for one in named))
-            raise BadRequest(f'"{name}" may be any of: {names}; say which')
-        return named[0] if named else self._daemon.find(name)
+        return FdsResult([await self._reach.connect(service, *asker(request))])
 
     def _targets(self, request: RequestInfo, names: Sequence[str], verb: Verb) -> list[Target]:
         found = targets(self._daemon, names)
-        asker, pid = _asker(request)
+        who, pid = asker(request)
         for target in found:
-            target.service.grants.check(asker, verb, pid)
+            target.service.grants.check(who, verb, pid)
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class LocalCaller(Caller):
-    """Who connected, with its groups: looked up once, when the connection came."""
-
-    gids: frozenset[int] = frozenset()
-
-
-def caller_at(sock: socket.socket) -> LocalCaller:
-    """Who is at the other end of this connection to the control socket."""
-    asker, pid = asker_of(sock)
-    return LocalCaller(uid=asker.uid, pid=pid, gids=asker.gids)
-
-
-def _asker(request: RequestInfo) -> tuple[Asker, int]:
-    """Who calls. Never from `request.connection`: an answer may go elsewhere than to the caller."""
-    caller = request.caller
-    if not isinstance(caller, LocalCaller) or caller.uid is None:
-        raise PermissionError("cannot tell who calls; use the control socket")
-    return Asker(caller.uid, caller.gids), caller.pid or 0
-
-
 def _by(request: RequestInfo) -> str:
-    return f"uid {_asker(request)[0].uid}"
-
-
-def _owner_only(request: RequestInfo) -> None:
-    asker, _ = _asker(request)
-    if asker.uid not in {ROOT, owner()}:
-        raise PermissionError(f"{asker} may not do this; only the owner of kettlingard may")
+    return f"uid {asker(request)[0].uid}"
 
 
 def _places_with_log(service: Service) -> set[int]:
@@ -294,23 +219,9 @@ def _places_with_log(service: Service) -> set[int]:
     return known | set(service.state.places) | set(range(1, service.state.wanted.instances + 1))
 
 
-def _app_names(service: Service) -> set[str]:
-    found: set[str] = set()
-    for worker in service.ready_workers().values():
-        if worker.ready is not None:
-            app = worker.ready.app_name
-            found |= {app, f"{app}/{worker.ready.worker_name}"}
-    return found
-
-
 def _until_unwanted(state: Any, word: Word, now: float) -> Any:
     """Somebody else has to stop it first."""
     from kettlingard.core.goal import Outlook
 
     wanted = state.wanted.instances
     return Outlook.GOING if wanted else STOPPED(state, word, now)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("cannot answer a worker", exc_info=task.exception())

@@ -60,7 +60,7 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "restarts": sum(place.restarts for place in state.places.values()),
         "uptime": now - min(since for since in starts if since is not None) if starts else None,
         "in_flight": sum(_in_flight(service, n, w) for n, w in ready.items()) if ready else None,
-        "note": note(state, daemon.waits_for(service), service.unbound),
+        "note": note(state, daemon.waits_for(service), service.listening.problem),
         "problems": [_problem(problem) for problem in service.problems],
         "listens": _listens(service),
         "needs": _needs(service),
@@ -81,7 +81,7 @@ def _listens(service: Service) -> list[dict[str, Any]]:
     if service.spec is None:
         return []
     open_now = service.ingress.describe()
-    if open_now or service.unbound:
+    if open_now or service.listening.problem:
         return [dict(one) for one in open_now]
     return [{"name": one.name, "address": one.stream} for one in service.spec.listen]
 

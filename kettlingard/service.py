@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import random
@@ -23,12 +23,11 @@ from kettlingard.core.actor import Effect, Output
 from kettlingard.core.parse import Problem
 from kettlingard.core.policies import policies_of
 from kettlingard.core.reconcile import next_wakeup
-from kettlingard.core.spec import AccessKeys, ListenerSpec, ServiceSpec
+from kettlingard.core.spec import AccessKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, Member, ServiceState, Wanted
 from kettlingard.core.vocabulary import Action, Event, StopWanted
 from kettlingard.core.wishes import NOBODY, renewed, started, stopped
 from kettlingard.core.words import Word, service_word
-from kettlingard.errors import ListenError
 from kettlingard.host import clock
 from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
@@ -37,12 +36,12 @@ from kettlingard.worker.process import Listener, Worker
 from .events import History
 from .grants import Grants, owner, read_rights
 from .ingress import Ingress
+from .listening import Listening
 
 log = logging.getLogger(__name__)
 
 SECRET_BYTES = 18  # 144 bits
 UP = frozenset({Word.READY, Word.DEGRADED, Word.UPDATING, Word.UPDATE_PAUSED})
-LISTEN_AGAIN = 5.0  # seconds until an address that was taken is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,12 @@ class Service:
         self.history = History(name)
         self.ingress = around.ingress(name)
         self.grants = Grants(name, read_rights(AccessKeys(), owner())[0])
-        self.unbound = ""  # why its listeners are not open
+        self.listening = Listening(name, self.ingress)
         self.intent = 0  # number of the last command
         self.command = ("", "")  # the last command, and who gave it
         self._around = around
         self._specs: dict[int, ServiceSpec] = {}  # by generation
         self._secret = secrets.token_urlsafe(SECRET_BYTES)
-        self._listening: tuple[object, ...] | None = None
-        self._listen_again = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._last_word = Word.INACTIVE
 
@@ -150,9 +147,10 @@ class Service:
     def look(self) -> None:
         """Do what is due, and wait for what will be."""
         now = self._now()
-        self._listen(now)
+        lives = self.state.wanted.instances or self.state.members
+        self.listening.keep(self.spec.listen if self.spec is not None and lives else (), now)
         around = self._around.circumstances(self)
-        if self.unbound:
+        if self.listening.problem:
             around = replace(around, may_start=False)
         self.state, output = actor.tick(self.state, now, around, random)
         self._perform(output)
@@ -166,8 +164,8 @@ class Service:
         if self._timer is not None:
             self._timer.cancel()
         at = next_wakeup(self.state, now)
-        if self.unbound:
-            at = min(at or self._listen_again, self._listen_again)
+        if self.listening.problem:
+            at = min(at or self.listening.again, self.listening.again)
         self._timer = None if at is None else self._around.loop.call_at(at, self.look)
 
     def _now(self) -> float:
@@ -266,34 +264,6 @@ class Service:
         Action.SWEEP: _sweep,
     }
 
-    # --- listeners ---
-
-    def _listen(self, now: float) -> None:
-        """Open while anything is wanted or runs; a taken address is tried again."""
-        specs = self.spec.listen if self.spec is not None else ()
-        if not self.state.wanted.instances and not self.state.members:
-            specs = ()
-        if self._listening == specs:
-            self.unbound = ""
-            return
-        if self.unbound and now < self._listen_again:
-            return
-        before, self.unbound = self.unbound, self._opened(specs)
-        if not self.unbound:
-            self._listening = specs
-            return
-        self._listen_again = now + LISTEN_AGAIN
-        if self.unbound != before:
-            log.error("%s service=%s", self.unbound, self.name)
-
-    def _opened(self, specs: Sequence[ListenerSpec]) -> str:
-        """Open these listeners; return why not."""
-        try:
-            self.ingress.open(specs)
-        except ListenError as why:
-            return str(why)
-        return ""
-
     # --- what others ask ---
 
     @property
@@ -303,7 +273,7 @@ class Service:
             self.state,
             enabled=self.spec is None or self.spec.service.enabled,
             waits=self._around.waits_for(self),
-            unbound=self.unbound,
+            unbound=self.listening.problem,
             invalid=bool(self.problems),
         )
 

@@ -27,8 +27,9 @@ from kettlingard.host.logs import open_log
 from kettlingard.host.signals import Signals, Wish
 
 from .catalog import Catalog
-from .control import Control, caller_at
+from .control import Control
 from .daemon import Daemon
+from .reach import caller_at
 
 log = logging.getLogger(__name__)
 

@@ -156,26 +156,3 @@ def test_a_second_sigterm_hurries(supervisor, modules):
     os.kill(one.pid, signal.SIGTERM)
     one.stop(within=10)
     assert 3 < time.monotonic() - began < 8
-
-
-def test_a_service_may_call_another_that_allows_it(supervisor, service_module):
-    source = """
-        from kettlingar import RPCKitten, connect
-
-        class Asking(RPCKitten):
-            class Configuration(RPCKitten.Configuration):
-                APP_NAME = "asking"
-
-            async def api_ask(self, request, name: str):
-                other = await connect(name)
-                return await other.call("who")
-
-            async def api_who(self, request):
-                return {"service": request.caller.service}
-    """
-    service_module("asking", source)
-    allowed = definition("asking:Asking", '[access]\ncall = ["service:one"]\n')
-    one = supervisor({"one": definition("asking:Asking"), "two": allowed})
-    one.ready("one")
-    one.ready("two")
-    assert '"one"' in one.ctl("call", "one", "ask", "two").stdout
