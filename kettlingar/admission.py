@@ -49,11 +49,18 @@ async def admit(
     if method is None:
         if not authorised:
             raise PermissionError("this needs credentials, or there is no such method")
-        raise NotFound(f"no such method: {name}")
+        raise NotFound(f"no such method: {name}{_nearest(name, service)}")
     if not may_call(request.identity, method):
         who = origin.caller.uid if origin.caller else None
         raise PermissionError(f"uid {who} may not call {name}")
     return method
+
+
+def _nearest(name: str, service: Service) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[:64], service.methods.names(), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _look_up(
