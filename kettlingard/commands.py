@@ -84,7 +84,7 @@ class Commands:
         if service.problems:
             return _problems(service)
         assert spec is not None
-        if idle and service.spec is not None and changes(service.spec, spec):
+        if idle and (service.state.paused or service.spec != spec):
             service.define(spec)
         service.start(by)
         return []

@@ -23,6 +23,7 @@ from kettlingard.core.state import Circumstances
 from kettlingard.core.vocabulary import COMING
 from kettlingard.core.words import Word
 from kettlingard.host import clock
+from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.host.refusal import Refusals
 
@@ -43,8 +44,15 @@ QUIET = frozenset({Word.READY, Word.INACTIVE, Word.DISABLED, Word.INVALID})
 class Daemon:
     """Owns the services. `on_ask` is told when a worker wants a connection to another service."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, layout: Layout, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        layout: Layout,
+        catalog: Catalog,
+        open_files: OpenFiles,
+    ) -> None:
         self.loop = loop
+        self._open_files = open_files
         self.layout = layout
         self.catalog = catalog
         self.services: dict[str, Service] = {}
@@ -105,6 +113,7 @@ class Daemon:
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
             url_files=self.layout.mode != "system",
+            open_files=self._open_files,
             circumstances=self._circumstances,
             waits_for=self.waits_for,
             changed=self._changed,

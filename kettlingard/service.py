@@ -29,6 +29,7 @@ from kettlingard.core.vocabulary import Action, Event, StopWanted
 from kettlingard.core.wishes import NOBODY, renewed, started, stopped
 from kettlingard.core.words import Word, service_word
 from kettlingard.host import clock
+from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
 from kettlingard.worker.process import Listener, Worker
@@ -54,6 +55,7 @@ class Surroundings:
     folder: Path  # of states; the service has its own in it
     logs: Path
     url_files: bool  # written where [access] says nothing
+    open_files: OpenFiles  # a worker's limit where its definition says nothing
     circumstances: Callable[[Service], Circumstances]
     waits_for: Callable[[Service], list[str]]
     changed: Callable[[Service], None]
@@ -211,6 +213,7 @@ class Service:
             url_file=url_file,
             state_dir=self._around.folder / self.name,
             log_file=self.log_file(member.place),
+            open_files=self._around.open_files,
             mark=secrets.token_hex(8),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from kettlingar.transport.notify import Notifier
 from kettlingard.core.layout import Layout
 from kettlingard.host import prctl
 from kettlingard.host.files import Lock, private_dir
+from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import listen
 from kettlingard.host.logs import open_log
 from kettlingard.host.signals import Signals, Wish
@@ -41,9 +43,19 @@ def supervise(layout: Layout, folders: Sequence[Path]) -> int:
 
     Raise AlreadyRunningError, PathError, ListenError or OSError if that cannot begin.
     """
+    ctl = f"{_program()} ctl {layout.ctl} status"
     with ExitStack() as stack:
         _prepare(layout, stack)
-        return _compat.run(_up(layout, Catalog(folders)), "auto")
+        files = raise_open_files()
+        return _compat.run(_up(layout, Catalog(folders), files, " ".join(ctl.split())), "auto")
+
+
+def _program() -> str:
+    """How `kettlingar` is typed here: where it is on the PATH, or beside us."""
+    beside = Path(sys.argv[0]).with_name("kettlingar")
+    if shutil.which("kettlingar") or not beside.exists():
+        return "kettlingar"
+    return os.path.relpath(beside)
 
 
 def _prepare(layout: Layout, stack: ExitStack) -> None:
@@ -71,9 +83,9 @@ def _begin_logging(path: Path, stack: ExitStack) -> None:
     root.setLevel(logging.INFO)
 
 
-async def _up(layout: Layout, catalog: Catalog) -> int:
+async def _up(layout: Layout, catalog: Catalog, files: OpenFiles, ctl: str) -> int:
     loop = asyncio.get_running_loop()
-    daemon = Daemon(loop, layout, catalog)
+    daemon = Daemon(loop, layout, catalog, files)
     notifier = Notifier.from_environment(os.environ)
     signals = Signals(loop)
     signals.on_wish(lambda wish: _wished(daemon, wish))
@@ -83,7 +95,7 @@ async def _up(layout: Layout, catalog: Catalog) -> int:
     acceptor = _listen(loop, layout, server)
     log.info("started version=%s pid=%d socket=%s", __version__, os.getpid(), layout.socket)
     daemon.boot()
-    _welcome(daemon, catalog)
+    _welcome(daemon, catalog, ctl)
     notifier.ready()
     try:
         await daemon.ended.wait()
@@ -116,10 +128,10 @@ def _wished(daemon: Daemon, wish: Wish) -> None:
         log.warning("%s is not supported by this version yet", wish.value)
 
 
-def _welcome(daemon: Daemon, catalog: Catalog) -> None:
+def _welcome(daemon: Daemon, catalog: Catalog, ctl: str) -> None:
     """What a person in front of it wants to know: where things are, and what to type."""
-    lines = [f"kettlingard {__version__}: {len(daemon.services)} services of"]
-    lines[0] += " " + ", ".join(map(str, catalog.folders))
+    folders = ", ".join(map(str, catalog.folders))
+    lines = [f"kettlingard {__version__}, pid {os.getpid()}: the services of {folders}"]
     for name, service in sorted(daemon.services.items()):
         if service.problems:
             lines += [f"  {name:12} ! {problem}" for problem in service.problems]
@@ -127,7 +139,7 @@ def _welcome(daemon: Daemon, catalog: Catalog) -> None:
         spec = service.spec
         urls = [_url(one.stream) for one in spec.listen] if spec is not None else []
         lines.append(f"  {name:12} {' '.join(urls) or '-'}")
-    lines.append(" ".join(f"try:  kettlingar ctl {daemon.layout.ctl} status".split()))
+    lines.append(f"try: {ctl}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

@@ -15,6 +15,7 @@ from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.errors import PathError, SpawnError
 from kettlingard.host.files import private_dir, read_small
+from kettlingard.host.limits import OpenFiles
 from kettlingard.host.logs import open_log
 from kettlingard.host.spawn import SpawnRequest
 
@@ -34,6 +35,7 @@ class Launch:
     url_file: bool
     state_dir: Path
     log_file: Path
+    open_files: OpenFiles
     mark: str  # random; the environment of the run and of what it starts holds it
 
     def setup(self) -> Setup:
@@ -73,7 +75,7 @@ class Launch:
             stdout_fd=log,
             umask=keys.umask,
             nice=keys.nice,
-            rlimits=list(_limits(self.spec)),
+            rlimits=self._limits(),
             no_new_privileges=self.spec.resources.no_new_privileges,
         )
 
@@ -82,6 +84,18 @@ class Launch:
             return private_dir(self.state_dir)
         except PathError as why:
             raise SpawnError("folder", errno.EACCES, str(why)) from why
+
+    def _limits(self) -> list[tuple[int, int, int]]:
+        keys = self.spec.resources
+        given = {
+            resource.RLIMIT_NOFILE: keys.limit_nofile,
+            resource.RLIMIT_CORE: keys.limit_core,
+            resource.RLIMIT_NPROC: keys.limit_nproc,
+        }
+        limits = [(which, value, value) for which, value in given.items() if value is not None]
+        if keys.limit_nofile is None:
+            limits.append((resource.RLIMIT_NOFILE, self.open_files.soft, self.open_files.hard))
+        return limits
 
     def _environment(self) -> dict[str, str]:
         keys = self.spec.service
@@ -114,14 +128,3 @@ def _variables(name: str) -> dict[str, str]:
 
 def _listed(names: tuple[str, ...] | None) -> list[str] | None:
     return None if names is None else list(names)
-
-
-def _limits(spec: ServiceSpec) -> list[tuple[int, int, int]]:
-    """Those that are given; the hard limit is raised only as far as this process may."""
-    keys = spec.resources
-    wanted = {
-        resource.RLIMIT_NOFILE: keys.limit_nofile,
-        resource.RLIMIT_CORE: keys.limit_core,
-        resource.RLIMIT_NPROC: keys.limit_nproc,
-    }
-    return [(which, value, value) for which, value in wanted.items() if value is not None]
