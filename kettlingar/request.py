@@ -12,7 +12,7 @@ from kettlingar.wire.content import Kind
 if TYPE_CHECKING:
     from kettlingar.api.access import Caller, Identity
     from kettlingar.api.routing import Route
-    from kettlingar.transport.stream import SocketStream
+    from kettlingar.transport.duplex import Stream
     from kettlingar.wire.http11 import RequestHead
 
 
@@ -59,7 +59,7 @@ class FdsResult:
 class Way(Protocol):
     """What a request came by, or its answer goes: a connection."""
 
-    stream: SocketStream
+    stream: Stream
 
     async def drained(self) -> None:
         """Wait until the reader keeps up."""
@@ -101,8 +101,10 @@ class RequestInfo:
         "_fds",
         "_headers",
         "body",
+        "code",
         "connection",
         "given_away",
+        "handler",
         "head",
         "identity",
         "kind",
@@ -110,6 +112,9 @@ class RequestInfo:
         "route",
         "writer",
     )  # fmt: skip
+
+    code: int  # set by MetricsKitten, once the request is answered: the status,
+    handler: str  # and the method's name in the class
 
     def __init__(
         self,
