@@ -58,7 +58,9 @@ class Exchange:
         self._stream: respond.StreamWriter | None = None
         self._begun = time.monotonic() if self._hooks.request_done else 0.0
         head = incoming.head
-        kind = negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
+        kind = Kind.JSON
+        if settings.msgpack:
+            kind = negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
         self.name = ""
         self.status = 0
         self.request = RequestInfo(head, incoming.body, NOBODY, kind, connection)
@@ -191,19 +193,17 @@ class Exchange:
             self._stream.end()
 
     def _write_fds(self, value: FdsResult) -> None:
-        if origin_of(self._connection).tcp or self._sink is not self._connection:
-            raise BadRequest("descriptors travel over the unix socket only; call by that")
-        tags, fds = _tagged(value.files)
-        self.status = 200
-        self._one(
-            HttpResult(None, tags),
-            self._encode,
-            fds,
-        )
-        for thing in value.files:
-            close_file = getattr(thing, "close", None)
-            if close_file is not None:
-                close_file()
+        try:
+            if origin_of(self._connection).tcp or self._sink is not self._connection:
+                raise BadRequest("descriptors travel over the unix socket only; call by that")
+            tags, fds = _tagged(value.files)
+            self.status = 200
+            self._one(HttpResult(None, tags), self._encode, fds)
+        finally:
+            for thing in value.files:
+                close_file = getattr(thing, "close", None)
+                if close_file is not None:
+                    close_file()
 
     async def _run_raw(self, running: Any) -> None:
         self.request.respond = self._sink.send

@@ -10,7 +10,7 @@ from .errors import HttpError, NeedInfoException, RedirectException, Unavailable
 
 def describe(error: Exception, *, authed: bool) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Return what a caller is told; a traceback only goes to one with credentials."""
-    body: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
+    body: dict[str, Any] = {"error": sendable(str(error)), "type": type(error).__name__}
     if isinstance(error, RedirectException):
         return 302, body, {"Location": error.url}
     if isinstance(error, NeedInfoException):
@@ -23,5 +23,10 @@ def describe(error: Exception, *, authed: bool) -> tuple[int, dict[str, Any], di
         return 403, body, {}
     if not authed:
         return 500, {"error": "the service failed; its log says how"}, {}
-    body["traceback"] = "".join(traceback.format_exception(error))
+    body["traceback"] = sendable("".join(traceback.format_exception(error)))
     return 500, body, {}
+
+
+def sendable(text: str) -> str:
+    """A text that UTF-8 can carry: an error may name a file whose name is not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

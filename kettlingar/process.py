@@ -14,6 +14,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 from kettlingar.config.paths import make_private_dir
 from kettlingar.transport import listeners, rendezvous
 from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.duplex import StreamFactory
 from kettlingar.transport.notify import Notifier
 from kettlingar.transport.peercred import peer
+from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.http11 import Limits
 
-from . import _compat
+from . import _compat, remembered
 from .api.access import Caller
 from .api.routing import normal_prefix
 from .logs import begin_logging, change_level
@@ -62,6 +65,7 @@ def settings_of(kitten: RPCKitten, secret: str, public: list[str] | None = None)
         ),
         max_depth=config.worker_max_depth,
         max_connections=config.worker_max_connections,
+        msgpack=config.worker_use_msgpack,
         allowed_hosts=tuple(config.worker_allowed_hosts),
         public_over_tcp=None if public is None else frozenset(public),
     )
@@ -87,7 +91,17 @@ def hooks_of(kitten: RPCKitten) -> Hooks:
             for cls in type(kitten).__mro__
             if "request_done" in vars(cls)
         ],
+        tcp_stream=_tcp_stream(kitten),
     )
+
+
+def _tcp_stream(kitten: RPCKitten) -> StreamFactory:
+    """Ask the mix-in that says how bytes travel over TCP, if there is one."""
+    for cls in type(kitten).__mro__:
+        if "tcp_stream" in vars(cls):
+            factory: StreamFactory | None = vars(cls)["tcp_stream"].__get__(kitten)()
+            return factory or SocketStream
+    return SocketStream
 
 
 def _base_class(cls: type) -> type:
@@ -101,17 +115,29 @@ class Runtime:
         self.kitten = kitten
         self.stop_wanted = kitten.stop_wanted = asyncio.Event()
         self.server = Server(kitten, settings, hooks_of(kitten), observer)
-        self._extra: list[Any] = []
+        self._extra: list[asyncio.Task[None]] = []
 
     async def begin(self, servers: list[Any]) -> None:
         """Let the author prepare; after this the method table is complete."""
         self.kitten.serve_locally()
-        self._extra = await self.kitten.init_servers(servers) or []
+        for server in await self.kitten.init_servers(servers) or []:
+            if hasattr(server, "serve_forever"):
+                self._extra.append(asyncio.create_task(self._serve_extra(server)))
         self.kitten.read_assigned_methods()
+
+    async def _serve_extra(self, server: Any) -> None:
+        """Run a server that the author has added, for as long as the service runs."""
+        try:
+            await server.serve_forever()
+        except Exception:
+            log.exception("a server that init_servers added has failed: %r", server)
 
     async def end(self, seconds: float) -> None:
         """Finish what runs within `seconds`, then let the author clean up."""
         await self.server.drain(seconds)
+        for task in self._extra:
+            task.cancel()
+        await asyncio.gather(*self._extra, return_exceptions=True)
         await self.kitten.shutdown()
 
 
@@ -138,6 +164,7 @@ def serve(kitten: RPCKitten, ready: Callable[[], None] | None = None) -> int:
     """Serve until told to stop; return the exit code. `ready` is called when it answers."""
     config = kitten.config
     begin_logging(config.worker_log_level, config.worker_log_format)
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
     os.umask(config.worker_umask)
     if config.worker_nice:
         os.nice(config.worker_nice)
@@ -172,9 +199,10 @@ async def _serve(
         stack.callback(path.unlink, missing_ok=True)
     await runtime.begin(list(sockets))
     acceptors = [accept_on(sock, runtime.server) for sock in sockets]
-    url = _url(host, port, secret, config.worker_url_path)
+    url = url_of(host, port, secret, config.worker_url_path)
     published = rendezvous.publish(state, config.worker_name, url)
     stack.callback(published.remove)
+    stack.callback(remembered.keep(config).unlink, missing_ok=True)
     _compat.set_process_title(f"{config.app_name}/{config.worker_name} on {host}:{port}")
     log.info("started %s pid=%d port=%d state=%s", config.worker_name, os.getpid(), port, state)
     notifier.ready()
@@ -189,7 +217,8 @@ async def _serve(
     return 0
 
 
-def _url(host: str, port: int, secret: str, prefix: str) -> str:
+def url_of(host: str, port: int, secret: str, prefix: str) -> str:
+    """Return where a service answers, with its token: what clients read from its .url file."""
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}{normal_prefix(prefix)}/{secret}"
 

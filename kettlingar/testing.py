@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kettlingar.api.routing import normal_prefix
 from kettlingar.transport import listeners, rendezvous
 
 from .client import Client
 from .endpoints import FileEndpoint
 from .kitten import RPCKitten
-from .process import Runtime, accept_on, settings_of
+from .process import Runtime, accept_on, settings_of, url_of
 
 
 @dataclass(slots=True)
@@ -33,11 +34,12 @@ class Running:
     port: int
     secret: str
     socket_path: Path
+    prefix: str = ""
 
     @property
     def url(self) -> str:
         """Where public methods are, without a slash at the end."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{self.host}:{self.port}{self.prefix}"
 
     @property
     def private_url(self) -> str:
@@ -60,11 +62,13 @@ async def running(
         port = sockets[0].getsockname()[1]
         await runtime.begin(list(sockets))
         acceptors = [accept_on(sock, runtime.server) for sock in sockets]
-        rendezvous.publish(folder, config.worker_name, f"http://127.0.0.1:{port}/{secret}")
+        url = url_of("127.0.0.1", port, secret, config.worker_url_path)
+        rendezvous.publish(folder, config.worker_name, url)
         client = Client(FileEndpoint(folder, config.worker_name))
         try:
             await client.connect(retry=0)
-            yield Running(kitten, client, runtime, "127.0.0.1", port, secret, path)
+            prefix = normal_prefix(config.worker_url_path)
+            yield Running(kitten, client, runtime, "127.0.0.1", port, secret, path, prefix)
         finally:
             client.close()
             for acceptor in acceptors:
