@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, StreamEnd
 from .endpoints import Link
 
 AHEAD = 256  # items of a stream that are read before their consumer wants them
+RESET_WAIT = 0.05  # seconds that a reset may come behind a FIN
+NOT_READ = "the service closed the connection before it read the request"
 
 
 class NotExecutedError(ConnectionError):
@@ -119,24 +122,42 @@ class CallConnection:
 
     def ended(self, error: OSError | None) -> None:
         """Take the end of the connection, which may be the end of the reply too."""
-        reader, self._reader = self._reader, None
-        if reader is None:
+        if self._reader is None:
             self.close()
+        elif error is not None or self._answered or self._refused():
+            self._ended(error)
+        else:
+            self._loop.call_later(RESET_WAIT, self._ended, None)
+
+    def _ended(self, error: OSError | None) -> None:
+        reader, self._reader = self._reader, None
+        if reader is None or self._end is not None:
             return
-        if error is None:
-            self._events += reader.eof()
-        self._end = self._end or self._explain(error)
+        reset = isinstance(error, (ConnectionResetError, BrokenPipeError))
+        if not self._answered and (reset or (error is None and self._refused())):
+            # A reset before any byte of an answer says that the request was not read to its end.
+            self._end = NotExecutedError(NOT_READ)
+        else:
+            if error is None:
+                self._events += reader.eof()
+            self._end = OSError(
+                "the connection to the service broke before its answer was whole: "
+                f"{error or 'closed'}"
+            )
         self.close()
         self._wake()
 
-    def _explain(self, error: OSError | None) -> Exception:
-        # A reset before any byte of an answer says that the request was not read to its end.
-        reset = isinstance(error, (ConnectionResetError, BrokenPipeError))
-        if not self._answered and reset:
-            return NotExecutedError("the service closed the connection before it read the request")
-        return OSError(
-            f"the connection to the service broke before its answer was whole: {error or 'closed'}"
-        )
+    def _refused(self) -> bool:
+        """After an end without an answer: whether the request was certainly not read whole.
+
+        The service may have read it, and died of it. But if it had closed before our
+        request came, the request was answered by a reset, behind that end.
+        """
+        if self.stream.buffered or self.stream.closing:
+            return bool(self.stream.buffered)
+        poll = select.poll()
+        poll.register(self.stream.fileno(), 0)  # errors are always told
+        return any(event & select.POLLERR for _, event in poll.poll(0))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -67,8 +67,9 @@ class _Call:
 class Client:
     """Calls the methods of one service: `await client.meow()`, `async for x in client.purr(3)`."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, use_json: bool = False) -> None:
         self._endpoint = endpoint
+        self._use_json = use_json
         self._idle: list[CallConnection] = []
         self._methods: dict[str, dict[str, Any]] = {}
 
@@ -150,7 +151,7 @@ class Client:
         self,
         name: str,
         *args: Any,
-        call_use_json: bool = False,
+        call_use_json: bool | None = None,
         call_max_tries: int = 3,
         call_allow_unix: bool = True,
         call_timeout: float | None = None,
@@ -166,7 +167,8 @@ class Client:
         comes `{"replied_to_first_fd": True}` at once. A request is repeated, up to
         `call_max_tries` times in all, only where it cannot have been executed.
         """
-        call = _Call(name, args, kwargs, call_max_tries, call_allow_unix, call_use_json)
+        use_json = self._use_json if call_use_json is None else call_use_json
+        call = _Call(name, args, kwargs, call_max_tries, call_allow_unix, use_json)
         reply_to = call_reply_to or call_reply_to_fd
         if call_timeout is None and reply_to is None:
             return await self._tried(call)

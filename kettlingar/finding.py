@@ -19,6 +19,8 @@ def control_paths() -> list[Path]:
         return [Path(asked)]
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     mine = [Path(runtime) / "kettlingard" / "control.sock"] if runtime else []
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    mine.append(Path(state) / "kettlingard" / "run" / "control.sock")
     return [*mine, Path("/run/kettlingard/control.sock")]
 
 

@@ -7,9 +7,9 @@ and the client, and decides nothing itself.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -21,14 +21,14 @@ from kettlingar.wire import content
 from . import errors
 from .client import Client, FileEndpoint
 from .local import LocalCaller
+from .logs import OwnLog
+from .managed import manager_of
 from .replies import as_stream
 from .request import FdsResult, HttpResult, RequestInfo
 from .standard_api import StandardApi
 
-log = logging.getLogger("kettlingar.kitten")
 
-
-class RPCKitten(StandardApi):
+class RPCKitten(StandardApi, OwnLog):
     """A microservice: each `async def api_NAME` is a method that callers can reach.
 
     `api_NAME` needs credentials, `public_api_NAME` does not; `raw_NAME` and
@@ -80,12 +80,15 @@ class RPCKitten(StandardApi):
         With `auto_start` it is started if it does not run. Raise NotRunning when
         nobody answers after `retry` further attempts.
         """
-        client = Client(FileEndpoint(self.config.app_state_dir, self.config.worker_name))
-        start = None
-        if auto_start:
-            launch = import_module("kettlingar.launch")
-            start = lambda: launch.start(self)  # noqa: E731  a name would not say more
-        await client.connect(start=start, retry=retry)
+        managed = await manager_of(self)
+        if managed is not None:
+            client = Client(managed.endpoint(), use_json=not self.config.worker_use_msgpack)
+            start = partial(managed.command, "start")
+        else:
+            files = FileEndpoint(self.config.app_state_dir, self.config.worker_name)
+            client = Client(files, use_json=not self.config.worker_use_msgpack)
+            start = partial(_launch, self)
+        await client.connect(start=start if auto_start else None, retry=retry)
         self._client = client
         return self
 
@@ -198,7 +201,8 @@ class RPCKitten(StandardApi):
         """Return methods to be tried for this request before the table is."""
 
     def get_method_name(self, request: RequestInfo) -> str | None:
-        """Return the name of the method that this request means, None for the usual one."""
+        """Return the name of the method that this request means."""
+        return request.route.name if request.route is not None else None
 
     def get_default_methods(self, request: RequestInfo) -> Sequence[Any] | None:
         """Return methods to be tried when no other answers to this request."""
@@ -239,35 +243,6 @@ class RPCKitten(StandardApi):
         data: bytes | str = self._overridden.get("to_json", content.to_json)(value, default)
         return data.encode() if isinstance(data, str) else data
 
-    # --- logging, under the service's name ------------------------------------
-
-    def _log(self, level: int, text: str, args: tuple[Any, ...], **more: Any) -> None:
-        log.log(level, "[%s] %s", self.name, (text % args) if args else text, **more)
-
-    def exception(self, text: str, *args: Any) -> None:
-        """Log at ERROR, with the traceback of the exception being handled."""
-        self._log(logging.ERROR, text, args, exc_info=True)
-
-    def error(self, text: str, *args: Any) -> None:
-        """Log at ERROR."""
-        self._log(logging.ERROR, text, args)
-
-    def warning(self, text: str, *args: Any) -> None:
-        """Log at WARNING."""
-        self._log(logging.WARNING, text, args)
-
-    def info(self, text: str, *args: Any) -> None:
-        """Log at INFO."""
-        self._log(logging.INFO, text, args)
-
-    def debug(self, text: str, *args: Any) -> None:
-        """Log at DEBUG."""
-        self._log(logging.DEBUG, text, args)
-
-    def trace(self, text: str, *args: Any) -> None:
-        """Log below DEBUG."""
-        self._log(1, text, args)
-
     # --- the command line -----------------------------------------------------
 
     @classmethod
@@ -278,6 +253,10 @@ class RPCKitten(StandardApi):
 
 
 RPCKitten.methods = read_methods(RPCKitten)
+
+
+async def _launch(kitten: RPCKitten) -> None:
+    await import_module("kettlingar.launch").start(kitten)
 
 
 def _joined_configuration(cls: type[RPCKitten]) -> type[schema.Configuration]:

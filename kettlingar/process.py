@@ -38,6 +38,7 @@ from .serving import Hooks, Origin, Settings
 from .transport.connection import Timeouts
 
 if TYPE_CHECKING:
+    from .config.schema import Configuration
     from .kitten import RPCKitten
 
 log = logging.getLogger(__name__)
@@ -86,11 +87,9 @@ def hooks_of(kitten: RPCKitten) -> Hooks:
             for name in names
             if getattr(type(kitten), name) is not getattr(base, name)
         },
-        request_done=[
-            vars(cls)["request_done"].__get__(kitten)
-            for cls in type(kitten).__mro__
-            if "request_done" in vars(cls)
-        ],
+        web_find_page=_of_mixin(kitten, "web_find_page"),
+        web_error_page=_of_mixin(kitten, "web_error_page"),
+        request_done=_all_of(kitten, "request_done"),
         tcp_stream=_tcp_stream(kitten),
     )
 
@@ -104,6 +103,16 @@ def _tcp_stream(kitten: RPCKitten) -> StreamFactory:
     return SocketStream
 
 
+def _of_mixin(kitten: RPCKitten, name: str) -> Any:
+    return getattr(kitten, name) if hasattr(type(kitten), name) else None
+
+
+def _all_of(kitten: RPCKitten, name: str) -> list[Any]:
+    """The functions of that name in each class of the tree: none shadows another."""
+    classes = type(kitten).__mro__
+    return [vars(cls)[name].__get__(kitten) for cls in classes if name in vars(cls)]
+
+
 def _base_class(cls: type) -> type:
     return next(c for c in cls.__mro__ if c.__module__ == "kettlingar.kitten")
 
@@ -113,6 +122,7 @@ class Runtime:
 
     def __init__(self, kitten: RPCKitten, settings: Settings, observer: Observer | None) -> None:
         self.kitten = kitten
+        self._settings = settings
         self.stop_wanted = kitten.stop_wanted = asyncio.Event()
         self.server = Server(kitten, settings, hooks_of(kitten), observer)
         self._extra: list[asyncio.Task[None]] = []
@@ -124,6 +134,8 @@ class Runtime:
             if hasattr(server, "serve_forever"):
                 self._extra.append(asyncio.create_task(self._serve_extra(server)))
         self.kitten.read_assigned_methods()
+        for begins in _all_of(self.kitten, "service_begins"):
+            begins(self._settings, servers)
 
     async def _serve_extra(self, server: Any) -> None:
         """Run a server that the author has added, for as long as the service runs."""
@@ -187,16 +199,8 @@ async def _serve(
     notifier = Notifier.from_environment(os.environ)
     runtime = Runtime(kitten, settings_of(kitten, secret), None)
     watch_signals(runtime.stop_wanted)
-    sockets: list[socket.socket] = []
-    host, port = config.worker_listen_host, 0
-    if config.worker_use_tcp:
-        tcp = listeners.bind_tcp(host, config.worker_listen_port, config.worker_listen_queue)
-        port = tcp.getsockname()[1]
-        sockets.append(tcp)
-    if config.worker_use_unixdomain:
-        path = state / f"{config.worker_name}.sock"
-        sockets.append(listeners.bind_unix(path, config.worker_listen_queue, 0o600))
-        stack.callback(path.unlink, missing_ok=True)
+    host = config.worker_listen_host
+    sockets, port = _listen(config, state, stack)
     await runtime.begin(list(sockets))
     acceptors = [accept_on(sock, runtime.server) for sock in sockets]
     url = url_of(host, port, secret, config.worker_url_path)
@@ -215,6 +219,25 @@ async def _serve(
     await runtime.end(config.worker_drain_timeout)
     log.info("stopped %s pid=%d", config.worker_name, os.getpid())
     return 0
+
+
+def _listen(
+    config: Configuration, state: Path, stack: ExitStack
+) -> tuple[list[socket.socket], int]:
+    """Open what the settings name; return it with the TCP port, 0 for none."""
+    sockets: list[socket.socket] = []
+    port = 0
+    if config.worker_use_tcp:
+        tcp = listeners.bind_tcp(
+            config.worker_listen_host, config.worker_listen_port, config.worker_listen_queue
+        )
+        port = tcp.getsockname()[1]
+        sockets.append(tcp)
+    if config.worker_use_unixdomain:
+        path = state / f"{config.worker_name}.sock"
+        sockets.append(listeners.bind_unix(path, config.worker_listen_queue, 0o600))
+        stack.callback(path.unlink, missing_ok=True)
+    return sockets, port
 
 
 def url_of(host: str, port: int, secret: str, prefix: str) -> str:

@@ -61,6 +61,7 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_depth: int = 64
     max_connections: int = 10_000
+    msgpack: bool = True  # whether answers may be in msgpack
     allowed_hosts: tuple[str, ...] = ()
     public_over_tcp: frozenset[str] | None = None  # None = all public methods
 

@@ -6,8 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kettlingar.api.describe import help_method, help_overview, method_record
+from kettlingar.config.edit import edit
 
-from .errors import NotFound
+from .errors import BadRequest, ConfigError, NotFound
+from .logs import set_level
+from .remembered import renew
 from .request import HttpResult, RequestInfo
 
 if TYPE_CHECKING:
@@ -57,9 +60,43 @@ class StandardApi:
             raise NotFound(f"no such method: {command}")
         return HttpResult("text/plain", help_method(found, program))
 
-    async def api_config(self, _request: RequestInfo) -> dict[str, Any]:
-        """Show the configuration; secrets are masked."""
+    async def api_config(
+        self,
+        _request: RequestInfo,
+        key: str = "",
+        *,
+        val: Any = None,
+        append: Any = None,
+        remove: Any = None,
+        pop: int | None = None,
+        reset: str = "",
+        save: str | bool = "",
+    ) -> dict[str, Any]:
+        """Show the configuration, perhaps after a change; secrets are masked.
+
+        key     the setting to change: to VAL, or in its list APPEND or REMOVE
+                an item, or POP the one at a place
+        reset   the setting to give its default back
+        save    a file to keep the settings in; y means the usual one
+        """
+        try:
+            changed = edit(
+                self.config, key, val=val, append=append, remove=remove,
+                pop=pop, reset=reset, save=save,
+            )  # fmt: skip
+        except ConfigError as why:
+            raise BadRequest(str(why)) from why
+        if changed and self.stop_wanted is not None:
+            renew(self.config)
+        for name in changed:
+            hook = getattr(self, f"on_config_{name}", None)
+            if hook is not None:
+                await hook()
         return self.config.as_dict(mask_secrets=True)
+
+    async def on_config_worker_log_level(self) -> None:
+        """Log as the setting says from now on."""
+        set_level(self.config.worker_log_level)
 
     async def api_quitquitquit(self, _request: RequestInfo) -> HttpResult:
         """Stop the service, after this answer and those that are being made."""
