@@ -63,6 +63,7 @@ class Daemon:
         self.reaper = Reaper(loop)
         self._refusals = Refusals(loop)
         self._looking = False
+        self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
         self.on_ask: Callable[[Service, Worker, messages.Ask], None] | None = None
 
@@ -168,7 +169,14 @@ class Daemon:
             for other in self.services.values()
             for member in other.state.members.values()
         )
+        if coming >= STARTS:
+            self._look_later()
         return Circumstances(may_start=not self.waits_for(service), tokens=STARTS - coming)
+
+    def _look_later(self) -> None:
+        """The brake lets go by time alone: nobody would tell those that wait for it."""
+        if self._braked is None:
+            self._braked = self.loop.call_later(BRAKE / 5, self._look_again)
 
     def _asked(self, service: Service, worker: Worker, ask: messages.Ask) -> None:
         if self.on_ask is not None:
@@ -184,6 +192,9 @@ class Daemon:
     def _look_again(self) -> None:
         """Something changed: let everybody look whom it may concern."""
         self._looking = False
+        if self._braked is not None:
+            self._braked.cancel()
+            self._braked = None
         for service in list(self.services.values()):
             if service.word not in QUIET:
                 service.look()
@@ -221,6 +232,8 @@ class Daemon:
 
     def close(self) -> None:
         """All services have ended: let go of everything."""
+        if self._braked is not None:
+            self._braked.cancel()
         for service in self.services.values():
             service.close()
         self._refusals.close()

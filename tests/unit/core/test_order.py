@@ -1,4 +1,12 @@
-from kettlingard.core.order import blockers, circle, dependents, pulled_in, start_order
+from kettlingard.core.order import (
+    blockers,
+    circle,
+    dependents,
+    pulled_in,
+    pulls_in,
+    start_order,
+    waits_for,
+)
 from kettlingard.core.spec import DependencyKeys
 
 
@@ -32,6 +40,11 @@ def test_a_start_pulls_in_what_is_required_and_wanted_by_it():
 
 def test_dependents_are_found_over_several_steps():
     assert dependents("disk", {"web": ["db"], "db": ["disk"], "x": []}) == ["db", "web"]
+
+
+def test_requires_pulls_in_and_waits_after_only_waits_wants_only_pulls_in():
+    keys = DependencyKeys(after=("a", "r"), requires=("r",), wants=("w",))
+    assert (waits_for(keys), pulls_in(keys)) == (["r", "a"], ["r", "w"])
 
 
 def test_requires_waits_for_ready():

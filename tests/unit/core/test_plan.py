@@ -28,6 +28,9 @@ def test_the_environment_needs_a_restart_and_the_strongest_change_counts():
     found = step(replace(OLD, log=LogKeys(level="debug"), environment={"A": "1", "X": "y"}))
     assert found.verdict is Verdict.RESTART
     assert str(found.changes[1]) == 'environment.X + "y" (restart)'
+    assert str(step(OLD, replace(OLD, environment={"A": "1", "X": "y"})).changes[0]) == (
+        'environment.X - "y" (restart)'
+    )
 
 
 def test_a_listener_is_compared_by_its_name_and_keys():

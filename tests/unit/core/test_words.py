@@ -53,11 +53,31 @@ def test_waiting_names_what_is_waited_for():
     assert note(world.state, waits=["db"]) == "waits for db (ready)"
 
 
+def test_a_service_that_may_end_is_inactive_when_it_has():
+    world = World(restart="on-failure")
+    world.bring_up()
+    world.crash(code=0)
+    assert word(world) is Word.INACTIVE
+    assert instance_word(world.state, 1, None) == "exited"
+
+
+def test_an_instance_is_called_by_its_run_or_waits_for_one():
+    world = World(0)
+    world.around = type(world.around)(may_start=False)
+    world.scale(1)
+    assert instance_word(world.state, 1, None) == "waiting"
+    world.around = type(world.around)()
+    world.tick()
+    [member] = world.state.members.values()
+    assert instance_word(world.state, 1, member) == "spawning"
+
+
 def test_a_port_in_use_is_a_failure_of_the_service():
     world = World(0)
     world.around = type(world.around)(may_start=False)
     world.scale(1)
     assert word(world, unbound="address in use") is Word.FAILED
+    assert note(world.state, unbound="address in use") == "address in use"
 
 
 def test_a_broken_file_is_invalid_only_while_nothing_runs():

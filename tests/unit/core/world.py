@@ -94,7 +94,11 @@ class World:
             if self.state.at_place(place):
                 # it runs, starts, or ends: each with a timer or an event that must come
                 continue
-            waits = not self.around.may_start or self.around.tokens < 1 or self.braked()
+            waits = (
+                not self.around.may_start
+                or self.around.tokens < Circumstances().tokens
+                or self.braked()
+            )
             backoff = record.standing is Standing.BACKOFF and record.due is not None
             over = record.standing in {Standing.FAILED, Standing.ENDED}
             assert waits or backoff or over, f"nobody cares for place {place}: {record}"

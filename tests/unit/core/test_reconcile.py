@@ -1,0 +1,51 @@
+from kettlingard.core.reconcile import decide, next_wakeup
+from kettlingard.core.state import Circumstances
+from tests.unit.core.world import World
+
+
+def wakeup(world):
+    return next_wakeup(world.state, world.now)
+
+
+def test_what_starts_is_looked_at_when_the_brake_ends_and_at_its_deadline():
+    world = World()
+    assert wakeup(world) == 5
+    world.tick(5)
+    assert wakeup(world) == 30
+
+
+def test_what_serves_is_looked_at_when_it_was_watched_and_when_it_is_stable():
+    world = World(monitor=2.0)
+    world.bring_up()
+    assert wakeup(world) == 2
+    world.tick(2)
+    assert wakeup(world) == 30
+    world.tick(28)
+    assert wakeup(world) is None
+
+
+def test_what_is_stopped_needs_no_look():
+    world = World(0)
+    assert wakeup(world) is None
+
+
+def test_a_place_in_backoff_is_looked_at_at_its_next_try():
+    world = World(delay=10)
+    world.crash()
+    world.crash()
+    assert wakeup(world) == 10
+
+
+def test_deciding_twice_decides_nothing_new():
+    world = World(3)
+    world.bring_up()
+    world.update()
+    world.bring_up()
+    assert decide(world.state, world.now, Circumstances()) == []
+
+
+def test_the_daemons_brake_holds_back_starts():
+    world = World(0)
+    world.around = Circumstances(tokens=1)
+    world.scale(3)
+    assert len(world.state.members) == 1
