@@ -59,7 +59,9 @@ class FdsResult:
 class Way(Protocol):
     """What a request came by, or its answer goes: a connection."""
 
-    stream: Stream
+    @property
+    def stream(self) -> Stream:
+        """The bytes both ways."""
 
     async def drained(self) -> None:
         """Wait until the reader keeps up."""

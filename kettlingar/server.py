@@ -10,6 +10,7 @@ from typing import Protocol
 
 from kettlingar.transport.connection import Connection, Incoming, Timers
 from kettlingar.transport.fdpass import close_all
+from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.http11 import Refusal
 
 from . import respond
@@ -67,6 +68,7 @@ class Server:
             self._timers,
             takes_fds=not origin.tcp,
             context=origin,
+            make_stream=self._hooks.tcp_stream if origin.tcp else SocketStream,
         )
         self.connections.add(connection)
         if len(self.connections) > self._settings.max_connections:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from kettlingar.api.access import Caller
 from kettlingar.api.methods import MethodTable
 from kettlingar.transport.connection import Connection, Timeouts
+from kettlingar.transport.duplex import StreamFactory
+from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.content import Kind
 from kettlingar.wire.http11 import Limits
 
@@ -49,6 +51,7 @@ class Hooks:
     get_api_methods: Callable[[RequestInfo], Sequence[Any] | None] | None = None
     get_default_methods: Callable[[RequestInfo], Sequence[Any] | None] | None = None
     request_done: list[RequestDone] = field(default_factory=list)
+    tcp_stream: StreamFactory = SocketStream  # how the bytes of a TCP connection travel
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from kettlingar.wire.http11 import (
     RequestHead,
 )
 
+from .duplex import Stream, StreamFactory
 from .fdpass import MAX_FDS, close_all
 from .stream import SocketStream
 from .timeouts import Deadlines
@@ -121,9 +122,10 @@ class Connection:
         *,
         takes_fds: bool = False,
         context: object = None,
+        make_stream: StreamFactory = SocketStream,
     ) -> None:
         """Own `sock`. `context` is the server's: who the client is, how it came here."""
-        self.stream = SocketStream(loop, sock, self, takes_fds=takes_fds)
+        self.stream: Stream = make_stream(loop, sock, self, takes_fds=takes_fds)
         self.context = context
         self.written = 0  # bytes handed to the stream
         self._parser = RequestParser(limits)
@@ -281,12 +283,17 @@ class Connection:
     def send(self, data: bytes | bytearray, fds: Sequence[int] = ()) -> None:
         """Write; `fds` travel with the first byte and belong to the stream from now on."""
         if not self._answered:
-            self._answered = True
-            self._serve.answering(self)
+            self.answering()
         self.written += len(data)
         self.stream.write(data, fds)
         if self.stream.buffered and not self._closed:
             self._timers.send.add(self)
+
+    def answering(self) -> None:
+        """Tell the server that the first byte of the first answer goes out; once."""
+        if not self._answered:
+            self._answered = True
+            self._serve.answering(self)
 
     async def drained(self) -> None:
         """Wait until the reader has taken enough; ConnectionError if it is gone."""

@@ -97,6 +97,11 @@ class SocketStream(Sender):
             self._read()
         self._watch()
 
+    def hand_to(self, receiver: Receiver) -> None:
+        """Read for `receiver` from now on; nothing once the stream is closing."""
+        if not self.closing:
+            self._receiver = receiver
+
     # --- reading ---
 
     def _read(self) -> None:
