@@ -14,7 +14,7 @@ from .request import RequestInfo
 from .serving import Hooks, Origin, Service, Settings
 
 
-async def admit(
+def admit(
     request: RequestInfo,
     origin: Origin,
     service: Service,
@@ -31,8 +31,6 @@ async def admit(
     hosts = settings.allowed_hosts if origin.tcp else ()
     if hosts and not host_allowed(head.headers, hosts):
         raise PermissionError("this service does not answer to that Host or Origin")
-    if hooks.validate_request_header is not None:
-        await hooks.validate_request_header(head.path, request.headers)
     secret = settings.secret
     where = route(head.path, lambda text: same_secret(text, secret), settings.prefix)
     authorised = (
@@ -70,6 +68,8 @@ def _look_up(
     method = None
     if hooks.get_api_methods is not None:
         method = _first(hooks.get_api_methods(request), service, private=private)
+    if method is None and hooks.web_find_page is not None:
+        method = hooks.web_find_page(request)
     if method is None:
         method = service.methods.find(name, private=private)
     if method is None and hooks.get_default_methods is not None:

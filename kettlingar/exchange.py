@@ -28,7 +28,7 @@ from .errors import BadRequest
 from .failures import describe
 from .request import FdsResult, HttpResult, RequestInfo
 from .serving import Hooks, Service, Settings, origin_of
-from .stepping import step
+from .stepping import in_a_task, step
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Exchange:
     """One request on its way through: each method is one station of the path."""
 
     __slots__ = ("_begun", "_connection", "_hooks", "_incoming", "_service", "_settings", "_sink",
-                 "_stream", "name", "request", "status")  # fmt: skip
+                 "_stream", "in_task", "name", "request", "status")  # fmt: skip
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Exchange:
         kind = Kind.JSON
         if settings.msgpack:
             kind = negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
+        self.in_task = False  # the server's word, once it had to make one
         self.name = ""
         self.status = 0
         self.request = RequestInfo(head, incoming.body, NOBODY, kind, connection)
@@ -72,12 +73,18 @@ class Exchange:
         except Exception as error:  # noqa: BLE001  here, and only here, failures become answers
             return await self._fail(error)
         finally:
-            self._tell_observers()
+            if self._hooks.request_done:
+                self._tell_observers()
+        if self._sink is self._connection and not self.request.given_away:
+            return not self._connection.closing and not self._incoming.head.http10
         return await self._finish()
 
     async def _answer(self) -> None:
         origin = origin_of(self._connection)
-        method = await admit(self.request, origin, self._service, self._settings, self._hooks)
+        request = self.request
+        if self._hooks.validate_request_header is not None:
+            await self._hooks.validate_request_header(request.path, request.headers)
+        method = admit(request, origin, self._service, self._settings, self._hooks)
         self.name = method.name
         replies_to = self._incoming.head.headers.get(REPLY_TO)
         if replies_to is not None:
@@ -88,11 +95,15 @@ class Exchange:
             first: tuple[Any, ...] = (self.request.method, self.request.headers, self.request.body)
         else:
             first = (self.request,)
+        if (method.raw or method.streams) and not self.in_task:
+            await in_a_task()
         if method.raw:
             await self._run_raw(function(*first, *args, **kwargs))
         elif method.streams:
             await self._run_stream(function(*first, *args, **kwargs))
         else:
+            if method.waits and not self.in_task:
+                await in_a_task()  # the author's code may ask for its task
             result = function(*first, *args, **kwargs)
             self._write(await result if isawaitable(result) else result)
 
@@ -136,8 +147,13 @@ class Exchange:
 
     def _arguments(self, method: Method) -> tuple[list[Any], dict[str, Any]]:
         head, incoming = self._incoming.head, self._incoming
-        kwargs: dict[str, Any] = from_query(head.query) if head.query else {}
         args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        route = self.request.route
+        if route is not None and route.arguments is not None:  # a web kitten's page
+            args, kwargs = list(route.arguments[0]), dict(route.arguments[1])
+        elif head.query:
+            kwargs = dict(from_query(head.query))
         if incoming.body:
             payload = decode_body(
                 head.headers.get("content-type", ""),
@@ -146,7 +162,8 @@ class Exchange:
                 resolve=self._take_fd,
             )
             if payload is not None:
-                args, kwargs = _merge(payload, kwargs)
+                more, kwargs = _merge(payload, kwargs)
+                args += more
         return bind(method, args, kwargs, self._service.guarantee_type)
 
     def _take_fd(self, tag: FdTag) -> object:
@@ -225,9 +242,7 @@ class Exchange:
         self.status = 200
         writer = self._stream = self._stream or self._writer()
         if self._incoming.head.method == "HEAD":
-            await generator.aclose()
-            writer.begin(HttpResult(None))
-            writer.flush()
+            await self._head_of_stream(generator, writer)
             return
         try:
             while True:
@@ -244,7 +259,17 @@ class Exchange:
                 writer.end()
                 await self._sink.drained()
         finally:
+            self.status = writer.status
             await generator.aclose()
+
+    async def _head_of_stream(self, generator: Any, writer: respond.StreamWriter) -> None:
+        """The first item says the type, and what else a GET would be told (RFC 9110, 9.3.2)."""
+        try:
+            writer.begin(respond.as_result(await anext(generator, None)))
+        finally:
+            await generator.aclose()
+        self.status = writer.status
+        writer.flush()
 
     # --- failures -------------------------------------------------------------
 
@@ -257,10 +282,17 @@ class Exchange:
             log.error("method failed method=%s", self.name, exc_info=error)
         self.status = status
         if self._stream is None or not self._stream.begun:
+            if self._hooks.web_error_page is not None:
+                page = await self._hooks.web_error_page(self.request, error, self.name)
+                if page is not None:
+                    self.status = page.http_code
+                    self._one(page, self._encode)
+                    return await self._finish()
             self._one(HttpResult(None, body, http_code=status, headers=extra), self._encode)
             return await self._finish()
         # The head is out: the error is the last item, and the end mark stays away.
-        self._stream.item(body)
+        if self._stream.left is None:
+            self._stream.item(body)
         self._stream.flush()
         await self._finish()
         return False

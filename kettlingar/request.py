@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kettlingar.wire.content import Kind
+from kettlingar.wire.content import Kind, to_json, to_msgpack
 
 if TYPE_CHECKING:
     from kettlingar.api.access import Caller, Identity
@@ -169,6 +169,11 @@ class RequestInfo:
     def caller(self) -> Caller | None:
         """Who calls, where the kernel or the supervisor has said so."""
         return self.identity.caller
+
+    @property
+    def encoder(self) -> Callable[[object], bytes]:
+        """What turns a plain value into bytes of the type that this caller asked for."""
+        return to_msgpack if self.kind is Kind.MSGPACK else to_json
 
     @property
     def mimetype(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from functools import lru_cache
 from typing import Protocol
 
 from kettlingar.wire.content import Kind
@@ -18,6 +17,8 @@ EVENT_STREAM = "text/event-stream"
 RPC_TYPES = {kind.mimetype: kind for kind in (Kind.MSGPACK, Kind.JSON)}
 
 Encode = Callable[[Kind, object], bytes]
+
+NO_BODY = frozenset({204, 304})  # nor a length (RFC 9110, 8.6)
 
 
 class Sink(Protocol):
@@ -34,30 +35,32 @@ class Sink(Protocol):
         """Wait until the reader keeps up."""
 
 
-class _Clock:
-    """The Date header (RFC 9110, 6.6.1), made once a second."""
+class _Starts:
+    """Beginnings of heads, made once a second each, since they hold the Date (RFC 9110, 6.6.1)."""
 
     def __init__(self) -> None:
         self._second = 0
-        self._text = b""
+        self._made: dict[tuple[int, str, bool], bytes] = {}
 
-    def line(self) -> bytes:
+    def get(self, status: int, mimetype: str, *, close: bool) -> bytes:
+        """Return status line, Date, Content-Type and Connection, without the blank line."""
         now = int(time.time())
         if now != self._second:
             self._second = now
-            self._text = f"Date: {formatdate(now, usegmt=True)}\r\n".encode()
-        return self._text
+            self._made.clear()
+        key = status, mimetype, close
+        made = self._made.get(key)
+        if made is None:
+            headers = [("Date", formatdate(now, usegmt=True))]
+            if mimetype:
+                headers.append(("Content-Type", mimetype))
+            if close:
+                headers.append(("Connection", "close"))
+            made = self._made[key] = response_head(status, headers)[:-2]
+        return made
 
 
-_clock = _Clock()
-
-
-@lru_cache(maxsize=256)
-def _start(status: int, mimetype: str, *, close: bool) -> bytes:
-    headers = [("Content-Type", mimetype)] if mimetype else []
-    if close:
-        headers.append(("Connection", "close"))
-    return response_head(status, headers)[:-2]  # the blank line comes later
+_starts = _Starts()
 
 
 def head(
@@ -69,14 +72,12 @@ def head(
     extra: Sequence[tuple[str, str]] = (),
 ) -> bytes:
     """Return a response head; with no `length` the body is chunked, or there is none (204, 304)."""
-    parts = [_start(status, mimetype, close=close), _clock.line()]
+    start = _starts.get(status, mimetype, close=close)
     if extra:
-        parts.append(response_head(status, extra).partition(b"\r\n")[2][:-2])
-    if length is not None:
-        parts.append(b"Content-Length: %d\r\n\r\n" % length)
-    else:
-        parts.append(b"\r\n")
-    return b"".join(parts)
+        start += response_head(status, extra).partition(b"\r\n")[2][:-2]
+    if length is None:
+        return start + b"\r\n"
+    return b"%bContent-Length: %d\r\n\r\n" % (start, length)
 
 
 def as_result(value: object) -> HttpResult:
@@ -124,6 +125,8 @@ def one(
 ) -> None:
     """Write one whole answer, in one go."""
     mimetype, body = body_of(result, kind, encode)
+    if result.http_code in NO_BODY:
+        mimetype, without_body = "", True
     extra = extra_headers(result)
     if fds:
         extra.append(("Kettlingar-Fds", str(len(fds))))
@@ -131,7 +134,7 @@ def one(
         result.http_code,
         mimetype,
         close=close or sink.closing,
-        length=len(body),
+        length=None if result.http_code in NO_BODY else len(body),
         extra=extra,
     )
     sink.send(start if without_body else start + body, fds)
@@ -140,7 +143,8 @@ def one(
 class StreamWriter:
     """Writes a generator's items as chunks, many to a write while nobody has to wait."""
 
-    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_kind", "_mimetype", "_sink", "begun")
+    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_kind", "_mimetype", "_sink", "begun",
+                 "left", "status")  # fmt: skip
 
     def __init__(self, sink: Sink, kind: Kind, encode: Encode, *, chunked: bool) -> None:
         """`chunked` is false for HTTP/1.0: there the close marks the end (RFC 9112, 6.3)."""
@@ -152,19 +156,26 @@ class StreamWriter:
         self._mimetype: str | None = None
         self._buffer = bytearray()
         self.begun = False
+        self.status = 200
+        self.left: int | None = None  # bytes that the head has promised, where it has
 
     def begin(self, first: HttpResult) -> None:
         """Write the head: the first item says the type."""
         self.begun = True
         self._mimetype = first.mimetype
         extra = extra_headers(first)
+        self.status = first.http_code
+        if self.status in NO_BODY:
+            self._chunked, self.left = False, 0
+        elif "Content-Length" in first.headers:
+            self._chunked, self.left = False, int(first.headers["Content-Length"])
         if self._chunked:
             extra.append(("Transfer-Encoding", "chunked"))
         if first.mimetype == EVENT_STREAM:
             extra.append(("Cache-Control", "no-store"))
         self._buffer += head(
             first.http_code,
-            first.mimetype or self._kind.mimetype,
+            "" if self.status in NO_BODY else first.mimetype or self._kind.mimetype,
             close=self._close or self._sink.closing,
             extra=extra,
         )
@@ -174,9 +185,13 @@ class StreamWriter:
         result = as_result(value)
         if not self.begun:
             self.begin(result)
-            if result.mimetype and not result.data:
+            if result.mimetype and not result.data or self.status in NO_BODY:
                 return len(self._buffer)
         data = self._item_bytes(result)
+        if self.left is not None:
+            self.left -= len(data)
+            if self.left < 0:
+                raise ValueError("the answer is longer than its Content-Length")
         if data:
             self._buffer += chunk(data) if self._chunked else data
         return len(self._buffer)
@@ -193,6 +208,8 @@ class StreamWriter:
         """Mark the complete end."""
         if not self.begun:
             self.begin(HttpResult(None))
+        if self.left:
+            raise ValueError(f"the answer is {self.left} bytes shorter than its Content-Length")
         if self._chunked:
             self._buffer += LAST_CHUNK
         self.flush()

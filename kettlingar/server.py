@@ -17,6 +17,7 @@ from . import respond
 from ._compat import start
 from .exchange import Exchange
 from .serving import Hooks, Origin, Service, Settings, origin_of
+from .stepping import rest_of
 
 log = logging.getLogger(__name__)
 
@@ -128,16 +129,24 @@ class Server:
     def request(self, connection: Connection, incoming: Incoming) -> None:
         """Answer one request; the connection waits with the next until this one is done."""
         self.in_flight += 1
-        task = start(self._loop, self._serve(connection, incoming))
+        exchange = Exchange(self._service, self._settings, self._hooks, connection, incoming)
+        # Until it waits for something, it needs no task and no turn of the loop.
+        running = self._serve(exchange, connection, incoming)
+        try:
+            waits_for = running.send(None)
+        except StopIteration:
+            return
+        exchange.in_task = True
+        if waits_for is not None:
+            running = rest_of(running, waits_for)
+        task = start(self._loop, running)
         if not task.done():
             self._tasks[connection] = task
 
-    async def _serve(self, connection: Connection, incoming: Incoming) -> None:
+    async def _serve(self, exchange: Exchange, connection: Connection, incoming: Incoming) -> None:
         keep_alive = False
         try:
-            keep_alive = await Exchange(
-                self._service, self._settings, self._hooks, connection, incoming
-            ).run()
+            keep_alive = await exchange.run()
         except asyncio.CancelledError:
             log.info("request cancelled path=%s", incoming.head.path)
             raise
@@ -145,8 +154,10 @@ class Server:
             log.exception("cannot answer: this is a defect of kettlingar, or of a hook")
             raise
         finally:
-            close_all([fd for fd in incoming.fds if fd >= 0])
+            if incoming.fds:
+                close_all([fd for fd in incoming.fds if fd >= 0])
             self.in_flight -= 1
             self.served += 1
-            self._tasks.pop(connection, None)
+            if exchange.in_task:
+                self._tasks.pop(connection, None)
             connection.finished(keep_alive=keep_alive)

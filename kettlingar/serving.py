@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kettlingar.api.access import Caller
-from kettlingar.api.methods import MethodTable
+from kettlingar.api.methods import Method, MethodTable
 from kettlingar.transport.connection import Connection, Timeouts
 from kettlingar.transport.duplex import StreamFactory
 from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.content import Kind
 from kettlingar.wire.http11 import Limits
 
-from .request import RequestInfo
+from .request import HttpResult, RequestInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Service(Protocol):
         """Convert an argument."""
 
 
+ErrorPage = Callable[[RequestInfo, Exception, str], Awaitable[HttpResult | None]]
 RequestDone = Callable[[RequestInfo, str, int, float], None]
 
 
@@ -50,6 +51,8 @@ class Hooks:
     get_method_name: Callable[[RequestInfo], str | None] | None = None
     get_api_methods: Callable[[RequestInfo], Sequence[Any] | None] | None = None
     get_default_methods: Callable[[RequestInfo], Sequence[Any] | None] | None = None
+    web_find_page: Callable[[RequestInfo], Method | None] | None = None
+    web_error_page: ErrorPage | None = None
     request_done: list[RequestDone] = field(default_factory=list)
     tcp_stream: StreamFactory = SocketStream  # how the bytes of a TCP connection travel
 

@@ -1,8 +1,9 @@
-"""One step of an async generator, with a word at the moment it really has to wait."""
+"""Coroutines driven by hand: one step of a generator, and requests that may need no task."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+import types
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 
@@ -27,6 +28,28 @@ class step:  # noqa: N801  used as `await step(...)`, like a coroutine function
             return done.value
         self._waiting()
         return (yield from _resume(running, future))
+
+
+@types.coroutine
+def in_a_task() -> Generator[None, None, None]:
+    """Suspend once: whoever drives the coroutine by hand makes a task of the rest."""
+    yield
+
+
+async def rest_of(running: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    """Go on, in a task, with a coroutine that was driven by hand until it waited."""
+    await _Resumed(running, waits_for)
+
+
+class _Resumed:
+    __slots__ = ("_running", "_waits_for")
+
+    def __init__(self, running: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._running = running
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield from _resume(self._running, self._waits_for))
 
 
 def _resume(running: Any, future: Any) -> Generator[Any, Any, Any]:

@@ -5,6 +5,7 @@ Nothing but what stands in the table can be called from outside.
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -50,6 +51,7 @@ class Method:
     public: bool
     raw: bool
     streams: bool  # an async generator
+    waits: bool  # it may suspend; False: nothing in it awaits, so it needs no task
     attribute: str  # "public_api_meow"
     legacy: bool
     parameters: tuple[Parameter, ...]
@@ -191,6 +193,7 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         public=public,
         raw=raw,
         streams=inspect.isasyncgenfunction(function),
+        waits=_may_wait(getattr(value, "__func__", value)),
         attribute=attribute,
         legacy=legacy,
         parameters=plain,
@@ -200,6 +203,16 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         var_args=next((p for p in parameters if p.kind is _VAR_ARGS), None),
         var_kwargs=next((p for p in parameters if p.kind is _VAR_KWARGS), None),
     )
+
+
+def _may_wait(function: Any) -> bool:
+    """Whether a coroutine function has an `await`, `async for` or `async with` in it.
+
+    Of the function that will be called, which is a decorator's wrapper where there is one.
+    """
+    if not inspect.iscoroutinefunction(function) or not inspect.isfunction(function):
+        return True
+    return any(i.opname in {"GET_AWAITABLE", "GET_ANEXT"} for i in dis.get_instructions(function))
 
 
 def _has_self(value: Any, *, bound: bool) -> bool:

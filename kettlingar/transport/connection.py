@@ -13,6 +13,7 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +33,7 @@ from .stream import SocketStream
 from .timeouts import Deadlines
 
 FDS_HEADER = "kettlingar-fds"  # how many descriptors travel with the first byte of this head
+AT_ONCE = 16  # pipelined requests that are answered in one turn of the loop
 MAX_AHEAD = 8  # requests read ahead of the one that runs
 LINGER = 2.0  # seconds in which a client may still read an error before the reset
 
@@ -99,10 +101,13 @@ class Connection:
         "_fds",
         "_head",
         "_head_fds",
+        "_held",
         "_last",
+        "_loop",
         "_parser",
         "_pending",
         "_progress",
+        "_pumping",
         "_running",
         "_serve",
         "_timers",
@@ -139,10 +144,13 @@ class Connection:
         self._waiting: Deadlines[Connection] | None = None
         self._progress = 0  # bytes that the reader had taken when `send` was last looked at
         self._running = False
+        self._held: asyncio.Future[None] | None = None  # answers wait to be read
         self._answered = False
         self._last = False  # nothing more will be read as a request
         self._draining = False
         self._closed = False
+        self._pumping = False
+        self._loop = loop
 
     def start(self, *, read_now: bool = False) -> None:
         """Begin to read; with `read_now`, what has already come, before anything else."""
@@ -186,6 +194,8 @@ class Connection:
             self.stream.pause()
 
     def _take(self, event: RequestEvent) -> None:
+        if self._last:
+            return  # behind the request that was to be the last (RFC 9112, 9.6)
         if event is END:
             self._complete()
         elif isinstance(event, RequestHead):
@@ -211,9 +221,11 @@ class Connection:
         self._head = head
         claimed = head.headers.get(FDS_HEADER)
         if claimed is not None:
-            count = int(claimed) if claimed.isascii() and claimed.isdigit() else -1
+            # int() itself would raise for thousands of digits
+            plain = len(claimed) <= 3 and claimed.isascii() and claimed.isdigit()
+            count = int(claimed) if plain else -1
             if not 0 <= count <= len(self._fds):
-                why = f"{FDS_HEADER}: {claimed}, but {len(self._fds)} descriptors came"
+                why = f"{FDS_HEADER}: {claimed[:20]}, but {len(self._fds)} descriptors came"
                 self._stop_reading_requests(Refusal(400, why))
                 return
             self._head_fds, self._fds = self._fds[:count], self._fds[count:]
@@ -248,20 +260,34 @@ class Connection:
     # --- requests, one after the other ----------------------------------------
 
     def _pump(self) -> None:
-        while self._pending and not self._running and not self._closed:
+        """Serve what waits; an answer that is made at once comes back here by `finished`."""
+        if self._pumping:
+            return
+        self._pumping = True
+        for _ in range(AT_ONCE):
+            if not self._pending or self._running or self._closed:
+                break
             incoming = self._pending.popleft()
-            self._wait(None)
             if isinstance(incoming, Refusal):
                 self._serve.refuse(self, incoming)
                 self.close(linger=LINGER)
-                return
+                break
             self._running = True
             self._serve.request(self, incoming)
-        if not self._running:
+        self._pumping = False
+        if self._running:
+            self._wait(None)
+        elif self._pending:
+            self._loop.call_soon(self._pump)  # others want the loop too
+        else:
             self._wait_for_next()
 
     def finished(self, *, keep_alive: bool) -> None:
         """The running request is answered: on to the next one, or close."""
+        if keep_alive and self.stream.buffered > self.stream.high_water and not self._closed:
+            # Whoever reads no answers shall not cost us more of them.
+            self._held = asyncio.ensure_future(self._finished_when_read())
+            return
         self._running = False
         if self._closed:
             return
@@ -271,6 +297,11 @@ class Connection:
         if len(self._pending) <= MAX_AHEAD:
             self.stream.resume()
         self._pump()
+
+    async def _finished_when_read(self) -> None:
+        with suppress(ConnectionError):
+            await self.stream.drained()
+        self.finished(keep_alive=True)
 
     def drain(self) -> None:
         """Close now if nothing runs, else after the answer that is being made."""
@@ -286,7 +317,9 @@ class Connection:
             self.answering()
         self.written += len(data)
         self.stream.write(data, fds)
-        if self.stream.buffered and not self._closed:
+        if self.stream.buffered and not self._closed and self not in self._timers.send:
+            # Not started anew by each write: some go on writing for a reader that is gone.
+            self._progress = self.written - self.stream.buffered
             self._timers.send.add(self)
 
     def answering(self) -> None:
