@@ -288,7 +288,7 @@ class Exchange:
                     self.status = page.http_code
                     self._one(page, self._encode)
                     return await self._finish()
-            self._one(HttpResult(None, body, http_code=status, headers=extra), self._encode)
+            self._tell(status, body, extra)
             return await self._finish()
         # The head is out: the error is the last item, and the end mark stays away.
         if self._stream.left is None:
@@ -296,6 +296,15 @@ class Exchange:
         self._stream.flush()
         await self._finish()
         return False
+
+    def _tell(self, status: int, body: dict[str, Any], extra: dict[str, str]) -> None:
+        try:
+            self._one(HttpResult(None, body, http_code=status, headers=extra), self._encode)
+        except (TypeError, ValueError):  # a Location that would be two headers, say
+            log.exception("cannot send what method=%s raised", self.name)
+            self.status = 500
+            told = {"error": "the service failed; its log says how"}
+            self._one(HttpResult(None, told, http_code=500), self._encode)
 
     def _tell_observers(self) -> None:
         for done in self._hooks.request_done:
