@@ -185,7 +185,7 @@ class StreamWriter:
         result = as_result(value)
         if not self.begun:
             self.begin(result)
-            if result.mimetype and not result.data or self.status in NO_BODY:
+            if (result.mimetype and not result.data) or self.status in NO_BODY:
                 return len(self._buffer)
         data = self._item_bytes(result)
         if self.left is not None:

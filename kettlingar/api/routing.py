@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
 ROOT = "web_root"  # the name of "/"
@@ -18,11 +19,13 @@ class Route:
     """Where a path leads: `token` is true if its first segment was the service's secret.
 
     `path` is what follows prefix and token, undecoded, with its slash: what pages route by.
+    A page's `arguments`, by place and by name, are what it took from path and query.
     """
 
     name: str
     token: bool
     path: str
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
 
 def route(path: str, is_token: Callable[[str], bool], prefix: str = "") -> Route | None:
