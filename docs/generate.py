@@ -1,0 +1,225 @@
+"""Writes those pages of the reference that the code itself knows best: `python docs/generate.py`.
+
+A test compares what this makes with what is committed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from kettlingar.cli.ctl import EXIT_CODES  # noqa: E402
+from kettlingar.cli.ctl_args import VERBS  # noqa: E402
+from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
+from kettlingar.transport import messages  # noqa: E402
+from kettlingard.core import place, run  # noqa: E402
+from kettlingard.core.spec import TABLES, ListenerSpec, key_of  # noqa: E402
+from kettlingard.core.values import show  # noqa: E402
+from kettlingard.core.vocabulary import (  # noqa: E402
+    EVENTS,
+    Event,
+    Exited,
+    Extended,
+    Phase,
+    Reported,
+    SpawnFailed,
+    StopWanted,
+)
+from kettlingard.core.words import Word  # noqa: E402
+
+MEANS = {
+    1: "failed; also: the called method failed",
+    2: "the command line cannot be understood",
+    3: "not ready, or stopped",
+    4: "no such service, instance or method",
+    5: "denied",
+    6: "a definition has problems",
+    7: "the supervisor cannot be reached",
+    8: "timed out",
+}
+
+MADE = "<!-- Made by docs/generate.py from the code; change it there. -->\n"
+
+
+def definition_keys() -> str:
+    """Every key that a definition may have."""
+    lines = [
+        "# Keys of a definition",
+        MADE,
+        'A duration is a number of seconds or text such as `"1m30s"`; a size may be `"256M"`.',
+        "*Change* says what a new value does: **live** applies at once, **next start** when the next",
+        "process starts, **restart** rolls the instances, **rebind** opens the listener again.",
+        "",
+    ]
+    for name, table in [*TABLES.items(), ("[listen]", ListenerSpec)]:
+        lines += [f"## [{name}]", "", (table.__doc__ or "").strip(), ""]
+        lines += ["| key | takes | default | change | meaning |", "|---|---|---|---|---|"]
+        lines += [_row(field) for field in fields(table) if "key" in field.metadata]
+        lines.append("")
+    lines += [
+        "## [config] and [environment]",
+        "",
+        "`[config]` holds constants of the service's `Configuration`, in lower case; what the supervisor",
+        "decides (listeners, secret, name, log) is refused there. `[environment]` holds variables.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(field: Any) -> str:
+    key = key_of(field)
+    default = field.default if field.default is not MISSING else field.default_factory()
+    shown = "required" if key.required else "" if default in (None, (), {}, "") else show(default)
+    meaning = f"{key.doc}. *Refused: {key.refused}.*" if key.refused else key.doc
+    cells = [f"`{field.name}`", key.kind.name, shown, key.change.value, meaning]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def settings() -> str:
+    """Every setting that all services have."""
+    lines = ["# Settings of every service", MADE, "| setting | default |", "|---|---|"]
+    for name, field in read_schema(Configuration).items():
+        lines.append(f"| `{name}` | `{field.default!r}` |")
+    return "\n".join([*lines, ""])
+
+
+def commands() -> str:
+    """Every command of ctl, and its exit codes."""
+    lines = ["# kettlingar ctl", MADE]
+    for name, verb in VERBS.items():
+        lines += [f"## {name}", "", f"`kettlingar ctl {verb.usage}`", "", verb.doc, ""]
+        lines += [f"- `{', '.join(option.names)}`: {option.doc}" for option in verb.options]
+        lines += [""] if verb.options else []
+    lines += ["## Exit codes", "", "| code | when |", "|---|---|", "| 0 | done |"]
+    lines += [f"| {code} | {MEANS[code]} |" for code in sorted({code for _, code in EXIT_CODES})]
+    return "\n".join([*lines, ""])
+
+
+def lifecycle() -> str:
+    """The tables of a run and of a place, as pictures and in full."""
+    lines = [
+        "# States",
+        MADE,
+        "A service is in one of these states: " + ", ".join(f"`{w.value}`" for w in Word) + ".",
+        "",
+        "## A run: one process",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        *_run_arrows(),
+        "```",
+        "",
+        "## A place: what the ends of its runs mean",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        *_place_arrows(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _samples(event: type[Event]) -> list[Event]:
+    more: dict[type[Event], list[Event]] = {
+        SpawnFailed: [SpawnFailed(9, "exec", "no such file")],
+        Extended: [Extended(9, 1)],
+        Reported: [Reported(9, "broken")],
+        StopWanted: [StopWanted(9, "stop"), StopWanted(9, "stop", drain=False)],
+        Exited: [Exited(9, 1, None)],
+    }
+    return more.get(event) or [event(9)]
+
+
+def _run_arrows() -> Iterator[str]:
+    policy = run.RunPolicy(watchdog_failures=1)
+    yield f"    [*] --> {Phase.SPAWNING.value}"
+    seen: dict[tuple[str, str], list[str]] = {}
+    for phase in Phase:
+        for event in (sample for kind in EVENTS for sample in _samples(kind)):
+            for signalled in (False, True):
+                state = run.Run(
+                    phase, started=0, since=0, deadline=9, stop_by=30, signalled=signalled
+                )
+                after, _ = run.step(state, event, policy)
+                names = seen.setdefault((phase.value, after.phase.value), [])
+                if after.phase is not phase and type(event).__name__ not in names:
+                    names.append(type(event).__name__)
+    for (before, to), names in seen.items():
+        if names:
+            yield f"    {before} --> {to} : {', '.join(names)}"
+    yield f"    {Phase.EXITED.value} --> [*]"
+
+
+def _place_arrows() -> Iterator[str]:
+    from kettlingard.core.backoff import RestartPolicy
+    from kettlingard.core.end import End
+
+    policies = [RestartPolicy(), RestartPolicy(restart="no"), RestartPolicy(burst=0)]
+    seen: dict[tuple[str, str], list[str]] = {}
+    events = [
+        place.RunServes(9),
+        *(place.RunEnded(9, End(9, code, None)) for code in (0, 1, 78)),
+        place.TimerFired(9),
+        place.Forgiven(9),
+        place.Hastened(9),
+    ]
+    for standing in place.Standing:
+        for policy in policies:
+            for event in events:
+                after = place.step(place.Place(standing, due=9), event, policy)
+                names = seen.setdefault((standing.value, after.standing.value), [])
+                name = type(event).__name__
+                if after.standing is not standing and name not in names:
+                    names.append(name)
+    yield f"    [*] --> {place.Standing.CLEAR.value}"
+    for (before, to), names in seen.items():
+        if names:
+            yield f"    {before} --> {to} : {', '.join(names)}"
+
+
+def channel() -> str:
+    """The words between supervisor and worker."""
+    lines = [
+        "# The channel between supervisor and worker",
+        MADE,
+        f"Protocol {messages.PROTOCOL}. One SOCK_SEQPACKET packet is one message: a msgpack map whose `type` is the",
+        "tag; descriptors travel beside it. A message above 64 KiB goes as a sealed memfd.",
+        "",
+    ]
+    for title, union in (
+        ("Worker to supervisor", messages.FromWorker),
+        ("Supervisor to worker", messages.ToWorker),
+    ):
+        lines += [f"## {title}", "", "| type | fields | meaning |", "|---|---|---|"]
+        for kind in union.__args__:
+            names = ", ".join(f"`{name}`" for name in kind.__struct_fields__)
+            meaning = " ".join((kind.__doc__ or "").split())
+            lines.append(f"| `{kind.__struct_config__.tag}` | {names} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+PAGES = {
+    "definition-keys.md": definition_keys,
+    "settings.md": settings,
+    "ctl.md": commands,
+    "states.md": lifecycle,
+    "channel.md": channel,
+}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, make in PAGES.items():
+        (ROOT / "docs" / "reference" / name).write_text(make())
+
+
+if __name__ == "__main__":
+    main()
