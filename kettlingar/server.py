@@ -33,6 +33,13 @@ class Observer(Protocol):
     def closed(self, origin: Origin) -> None:
         """The connection has ended here."""
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it has a copy of a connection that it gave, and somebody else to give it to."""
+
+    def returned(self, origin: Origin) -> None:
+        """Nothing was read from the connection, and nothing will be: it may go to another."""
+
 
 class Server:
     """Serves one kitten on any number of connections."""
@@ -111,7 +118,8 @@ class Server:
         self.draining = True
         self._idle.clear()
         for connection in list(self.connections):
-            connection.drain()
+            if not self._give_back(connection):
+                connection.drain()
         if not self.connections:
             return True
         try:
@@ -122,6 +130,18 @@ class Server:
             for connection in list(self.connections):
                 connection.abort()
             return False
+        return True
+
+    def _give_back(self, connection: Connection) -> bool:
+        """Its client has not spoken yet: closing it now would look like a request that was lost."""
+        origin = origin_of(connection)
+        observer = self._observer
+        if observer is None or origin.trusted or not origin.number or not observer.takes_back:
+            return False
+        if not connection.give_back():
+            return False
+        self.connections.discard(connection)
+        observer.returned(origin)
         return True
 
     # --- one request ----------------------------------------------------------

@@ -50,6 +50,7 @@ class Worker:
         self._runtime: Runtime | None = None
         self._answering: list[int] = []
         self._done: list[int] = []
+        self._returned: list[int] = []
         self._flushing = False
         self._loop = loop
         self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
@@ -223,6 +224,16 @@ class Worker:
             self._done.append(origin.number)
             self._flush_soon()
 
+    @property
+    def takes_back(self) -> bool:
+        """The supervisor does, where there is one."""
+        return not self._channel.closed
+
+    def returned(self, origin: Origin) -> None:
+        """Nothing was read from it: the supervisor has a copy for another worker."""
+        self._returned.append(origin.number)
+        self._flush_soon()
+
     def _flush_soon(self) -> None:
         if not self._flushing:
             self._flushing = True
@@ -233,9 +244,11 @@ class Worker:
         self._flushing = False
         done = set(self._done)
         answering = [number for number in self._answering if number not in done]
-        if answering or done:
-            self._channel.send(messages.Progress(answering=answering, done=self._done))
-        self._answering, self._done = [], []
+        if answering or done or self._returned:
+            self._channel.send(
+                messages.Progress(answering=answering, done=self._done, returned=self._returned)
+            )
+        self._answering, self._done, self._returned = [], [], []
 
 
 async def _first(*events: asyncio.Event) -> None:

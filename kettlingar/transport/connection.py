@@ -309,6 +309,23 @@ class Connection:
         if not self.busy and self._parser.phase not in {Phase.HEAD, Phase.BODY}:
             self.close()
 
+    def give_back(self) -> bool:
+        """Let go of the socket if nothing was read from it: whoever has a copy may use that.
+
+        It is closed without a word to the client. False: too late for that.
+        """
+        if self._closed or not self.untouched:
+            return False
+        try:
+            sock = self.stream.detach()
+        except RuntimeError:
+            return False
+        self._closed = True
+        self._wait(None)
+        self._drop_fds()
+        sock.close()
+        return True
+
     # --- bytes out ------------------------------------------------------------
 
     def send(self, data: bytes | bytearray, fds: Sequence[int] = ()) -> None:
