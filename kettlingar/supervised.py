@@ -1,7 +1,8 @@
 """A worker's life under a supervisor: its channel brings all it needs to know, and its clients.
 
 Hello -> Setup -> (import, init) -> Ready; then connections come as descriptors
-until Drain and Quit. Without its supervisor a worker finishes what it has, and ends.
+until Drain and Quit. Without its supervisor a worker serves on alone until the
+next one adopts it (guarding.py), or, if nobody could find it, finishes and ends.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from kettlingar.transport.fdpass import close_all
 from . import _compat
 from ._version import __version__
 from .errors import ConfigError
+from .guarding import Listeners, Meeting
 from .kitten import RPCKitten
 from .loading import load, version_of, where_in
 from .logs import begin_logging, set_level
 from .process import Runtime, settings_of, watch_signals
-from .serving import Origin
+from .serving import Origin, origin_of
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,11 @@ class Worker:
         self._drain = asyncio.Event()
         self._drain_seconds = 0.0
         self._runtime: Runtime | None = None
+        self._ready: messages.Ready | None = None
+        self._alone = asyncio.Event()  # there is no supervisor
+        self._guarded = Listeners(loop)
+        self._meeting: Meeting | None = None
+        self._highest = 0  # number of a connection
         self._answering: list[int] = []
         self._done: list[int] = []
         self._returned: list[int] = []
@@ -57,12 +64,13 @@ class Worker:
 
     async def run(self) -> int:
         """Live; return the exit code."""
-        self._channel.send(messages.Hello(messages.PROTOCOL, __version__, os.getpid()))
+        self._channel.send(_hello())
         setup = await self._setup
         begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
         step = "import"
         try:
-            sys.path[0:0] = setup.python_path
+            if sys.path[: len(setup.python_path)] != setup.python_path:  # a zygote's child has it
+                sys.path[0:0] = setup.python_path
             kitten_class = load(setup.kitten)
             step = "config"
             kitten = _configured(kitten_class, setup)
@@ -74,21 +82,21 @@ class Worker:
             return self._failed(step, error)
         self._runtime = runtime
         _compat.set_process_title(f"kettlingar: {setup.service}/{setup.instance}")
-        self._channel.send(
-            messages.Ready(
-                kitten=setup.kitten,
-                version=version_of(kitten_class),
-                app_name=kitten.config.app_name,
-                worker_name=kitten.config.worker_name,
-                methods=[method_record(method, docs=True) for method in kitten.methods],
-            )
+        self._ready = messages.Ready(
+            kitten=setup.kitten,
+            version=version_of(kitten_class),
+            app_name=kitten.config.app_name,
+            worker_name=kitten.config.worker_name,
+            methods=[method_record(method, docs=True) for method in kitten.methods],
         )
+        self._channel.send(self._ready)
         await self._until_told(runtime)
         return 0
 
     async def _until_told(self, runtime: Runtime) -> None:
         stop = runtime.stop_wanted
         await _first(stop, self._drain, self._quit)
+        self._guarded.close()
         asked = self._drain.is_set() or self._quit.is_set()
         seconds = (
             self._drain_seconds if asked else float(runtime.kitten.config.worker_drain_timeout)
@@ -104,7 +112,7 @@ class Worker:
         self._flush()
         self._channel.send(messages.Drained())
         if asked:
-            await _first(self._quit, stop)
+            await _first(self._quit, stop, self._alone)
         await runtime.kitten.shutdown()
         log.info("stopped pid=%d", os.getpid())
 
@@ -131,9 +139,23 @@ class Worker:
             return
         action(self, message, fds)
 
-    def _on_setup(self, message: messages.Setup, _fds: list[int]) -> None:
-        if not self._setup.done():
-            self._setup.set_result(message)
+    def _on_setup(self, message: messages.Setup, fds: list[int]) -> None:
+        if self._setup.done():
+            close_all(fds)
+            return
+        if message.mark and fds:
+            self._meeting = Meeting(
+                self._loop,
+                socket.socket(fileno=fds.pop(0)),
+                message,
+                on_found=self._adopted,
+                on_message=self._message,
+                on_end=self._supervisor_gone,
+            )
+        self._setup.set_result(message)
+
+    def _on_guard(self, message: messages.Guard, fds: list[int]) -> None:
+        self._guarded.keep(message.listeners, fds)
 
     def _on_connections(self, message: messages.Connections, fds: list[int]) -> None:
         runtime = self._runtime
@@ -141,6 +163,7 @@ class Worker:
             close_all(fds)
             self._channel.send(messages.Progress(returned=message.ids))
             return
+        self._highest = max(self._highest, *message.ids)
         # Said before the first byte is read: until now they could go to another worker.
         self._channel.send(messages.Progress(taken=message.ids))
         for number, fd in zip(message.ids, fds, strict=True):
@@ -194,6 +217,7 @@ class Worker:
 
     _ACTIONS: dict[type, Callable[..., None]] = {  # noqa: RUF012  a table, never changed
         messages.Setup: _on_setup,
+        messages.Guard: _on_guard,
         messages.Connections: _on_connections,
         messages.Caller: _on_caller,
         messages.Revoke: _on_revoke,
@@ -204,11 +228,48 @@ class Worker:
         messages.Quit: _on_quit,
     }
 
+    # --- without a supervisor -------------------------------------------------
+
     def _supervisor_gone(self) -> None:
-        if self._runtime is None:
+        if self._runtime is None or self._ready is None:
             os._exit(1)  # nothing has begun, and nobody is there to tell
-        log.warning("the supervisor is gone: finishing what runs, then ending")
-        self._runtime.stop_wanted.set()
+        self._alone.set()
+        if self._meeting is None:
+            log.warning("the supervisor is gone: finishing what runs, then ending")
+            self._runtime.stop_wanted.set()
+            return
+        log.warning("the supervisor is gone: serving on without it")
+        self._guarded.accept(self._serve_alone)
+        self._meeting.open()
+
+    def _serve_alone(self, sock: socket.socket) -> None:
+        assert self._runtime is not None
+        self._highest += 1
+        self._runtime.server.accept(sock, Origin(number=self._highest))
+
+    def _adopted(self, channel: Channel) -> None:
+        """A new supervisor: it accepts again, and hears what there is."""
+        assert self._runtime is not None
+        assert self._ready is not None
+        self._guarded.rest()
+        self._alone.clear()
+        self._channel = channel
+        self._answering, self._done = [], []
+        setup = self._setup.result()
+        origins = [origin_of(connection) for connection in self._runtime.server.connections]
+        names, fds = self._guarded.copies()
+        said = messages.Adopted(
+            mark=setup.mark,
+            hello=_hello(),
+            ready=self._ready,
+            secret=setup.secret,
+            listeners=names,
+            connections=[o.number for o in origins if o.number and not o.trusted],
+            callers=[_caller(o.number, o.caller) for o in origins if o.trusted and o.caller],
+            highest=self._highest,
+        )
+        channel.send(said, fds)
+        log.warning("adopted by a new supervisor connections=%d", len(origins))
 
     # --- what the supervisor hears of connections (server.Observer) -----------
 
@@ -249,6 +310,20 @@ class Worker:
                 messages.Progress(answering=answering, done=self._done, returned=self._returned)
             )
         self._answering, self._done, self._returned = [], [], []
+
+
+def _hello() -> messages.Hello:
+    return messages.Hello(messages.PROTOCOL, __version__, os.getpid())
+
+
+def _caller(number: int, caller: Caller) -> messages.Caller:
+    return messages.Caller(
+        id=number,
+        uid=-1 if caller.uid is None else caller.uid,
+        pid=caller.pid or 0,
+        service=caller.service,
+        methods=None if caller.methods is None else sorted(caller.methods),
+    )
 
 
 async def _first(*events: asyncio.Event) -> None:

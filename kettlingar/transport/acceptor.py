@@ -54,6 +54,11 @@ class Acceptor:
         sock.setblocking(False)
         loop.add_reader(sock.fileno(), self._ready)
 
+    @property
+    def accepting(self) -> bool:
+        """Neither paused nor closed."""
+        return self._wanted and not self.closed
+
     def pause(self) -> None:
         """Leave connections in the backlog until `resume`."""
         if self._wanted and not self.closed:

@@ -8,6 +8,7 @@ version of this package than the supervisor's.
 
 Worker's life:  Hello -> Setup -> Ready (or Failed) -> ... -> Drain -> Drained -> Quit
 A connection:   Connections -> Progress(taken) -> Progress(answering) -> Progress(done)
+A new supervisor, on a new channel:  Adopt -> Adopted, and then as before
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
@@ -93,6 +94,23 @@ class Drained(Message, frozen=True, tag="drained"):
     """After Drain: nothing is in flight any more."""
 
 
+class Adopted(Message, frozen=True, tag="adopted"):
+    """Answer to Adopt: what a new supervisor cannot know. The guarded listeners are beside it.
+
+    `connections` are the numbers of those accepted that are open here, `callers`
+    the local clients; the highest number that this worker has used is `highest`.
+    """
+
+    mark: str
+    hello: Hello
+    ready: Ready
+    secret: str
+    listeners: list[str] = []  # one descriptor each, in this order
+    connections: list[int] = []
+    callers: list[Caller] = []
+    highest: int = 0
+
+
 class Ask(Message, frozen=True, tag="ask"):
     """This service wants a connection to another one. Answered by Answer, with a socket."""
 
@@ -104,7 +122,12 @@ class Ask(Message, frozen=True, tag="ask"):
 
 
 class Setup(Message, frozen=True, tag="setup"):
-    """Everything a worker must know before it imports the service."""
+    """Everything a worker must know before it imports the service.
+
+    With a `mark`, one descriptor is beside it: a bound socket on which the
+    worker listens for the next supervisor, should it lose this one. Without
+    one, it finishes what it has and ends then.
+    """
 
     service: str
     instance: int
@@ -119,6 +142,23 @@ class Setup(Message, frozen=True, tag="setup"):
     log_level: str = "info"
     log_format: str = "text"
     drain_timeout: float = 20.0  # seconds
+    mark: str = ""  # of this run; who adopts it must know it
+    owner: int = -1  # uid of those who may adopt it, beside root
+
+
+class Adopt(Message, frozen=True, tag="adopt"):
+    """First word of a new supervisor to a worker that has lost its own. Answered by Adopted."""
+
+    mark: str
+
+
+class Guard(Message, frozen=True, tag="guard"):
+    """Copies of the service's listeners, instead of those of before; one descriptor each.
+
+    The worker accepts from them only while there is no supervisor.
+    """
+
+    listeners: list[str] = []  # host:port or /path.sock
 
 
 class Connections(Message, frozen=True, tag="connections"):
@@ -181,5 +221,8 @@ class Answer(Message, frozen=True, tag="answer"):
     denied: bool = False
 
 
-FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask
-ToWorker = Setup | Connections | Caller | Revoke | Ping | LogLevel | LogFile | Drain | Quit | Answer
+FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask | Adopted
+ToWorker = (
+    Setup | Connections | Caller | Revoke | Ping | LogLevel | LogFile | Drain | Quit | Answer
+    | Adopt | Guard
+)  # fmt: skip

@@ -24,6 +24,16 @@ class Layout:
         return join(self.run, "control.sock")
 
     @property
+    def snapshot(self) -> str:
+        """What a supervisor that did not end in order has left to the next one."""
+        return join(self.run, "state.json")
+
+    @property
+    def meetings(self) -> str:
+        """Where workers are found that have lost their supervisor."""
+        return join(self.run, "workers")
+
+    @property
     def lock(self) -> str:
         """Held while the supervisor lives."""
         return join(self.run, "kettlingard.lock")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kettlingar.transport.timeouts import Deadlines
@@ -22,6 +24,22 @@ class Connection:
     waiting: Deadlines[Connection] | None = None  # where its time in the hold is kept
     since: float = 0.0  # when that began
     waited: float = 0.0  # seconds in the hold before that, if workers gave it back
+
+    def copy(self) -> int:
+        """A descriptor to give away. At our limit it is our only one: rather served than safe."""
+        assert self.sock is not None
+        try:
+            return os.dup(self.sock.fileno())
+        except OSError:
+            sock, self.sock = self.sock, None
+            return sock.detach()
+
+    def cut(self) -> None:
+        """End it as its worker's death would have, had we not kept a copy."""
+        if self.sock is not None:
+            with suppress(OSError):  # the client has gone
+                self.sock.shutdown(socket.SHUT_RDWR)  # whoever else has a copy
+        self.close()
 
     def close(self) -> None:
         """Close our copy; a worker's lives on."""

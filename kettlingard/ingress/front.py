@@ -69,6 +69,10 @@ class Front:
             Path(spec.stream).chmod(spec.socket_mode)
         self.spec = spec
 
+    def copy(self) -> int:
+        """A descriptor of the listening socket, to give away. Raises OSError."""
+        return os.dup(self._acceptor.sock.fileno())
+
     @property
     def closed(self) -> bool:
         """No more connections come by it."""
@@ -92,7 +96,10 @@ class Front:
         return count
 
     def close(self) -> None:
-        """Stop listening; a path of ours is removed."""
+        """Stop listening, whoever guards a copy; a path of ours is removed."""
+        if not self.closed:
+            with suppress(OSError):
+                self._acceptor.sock.shutdown(socket.SHUT_RDWR)
         self._acceptor.close()
         if self._inode is not None and _inode(self.spec.stream) == self._inode:
             with suppress(OSError):

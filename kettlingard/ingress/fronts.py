@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from kettlingar.transport.channel import Channel
+from kettlingar.transport.fdpass import close_all
+from kettlingar.transport.messages import Guard
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.listeners import is_path
 
 from .front import Front
+
+log = logging.getLogger(__name__)
 
 
 class Fronts:
@@ -69,6 +75,18 @@ class Fronts:
                     ListenError
                 ):  # somebody was faster; the error that we raise says more
                     self._open[index] = self._make(front.spec)
+
+    def share(self, channel: Channel) -> None:
+        """Let a worker guard copies of all that are open, for the time without us."""
+        fronts = [front for front in self._open if not front.closed]
+        fds: list[int] = []
+        try:
+            fds.extend(front.copy() for front in fronts)
+        except OSError as why:
+            log.warning("listeners not shared reason=%s", why.strerror)
+            close_all(fds)
+            return
+        channel.send(Guard([front.spec.stream for front in fronts]), fds)
 
     def close(self) -> None:
         """Listen on nothing."""

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import count
 
@@ -49,6 +47,7 @@ class Ingress:
         self._service = service
         self._refusals = refusals
         self._numbers = count(1)
+        self._inherited: dict[str, socket.socket] = {}
         self._fronts = Fronts(self._front)
         self._workers: dict[int, Worker] = {}
         self._hold = Hold(loop, self._sorry)
@@ -67,10 +66,19 @@ class Ingress:
         Raises ListenError, and then nothing has changed.
         """
         self._fronts.become(specs)
+        for worker in self._workers.values():
+            if worker.admitted:
+                self._fronts.share(worker.channel)
         self._breathe()
 
+    def inherit(self, listeners: Mapping[str, socket.socket]) -> None:
+        """Sockets that workers guarded: used by `open` instead of new ones."""
+        self._inherited = dict(listeners)
+
     def _front(self, spec: ListenerSpec) -> Front:
-        sock = listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode)
+        sock = self._inherited.pop(spec.stream, None)
+        if sock is None:
+            sock = listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode)
         return Front(
             self._loop,
             spec,
@@ -83,6 +91,9 @@ class Ingress:
     def close(self) -> None:
         """Listen no longer, refuse who waits. What workers have, they may finish."""
         self._fronts.close()
+        for sock in self._inherited.values():
+            sock.close()
+        self._inherited = {}
         for connection in self._hold.empty():
             self._sorry(connection)
 
@@ -92,7 +103,14 @@ class Ingress:
         """This worker may get connections from now on."""
         worker = self._workers.setdefault(run, Worker(channel))
         worker.admitted = True
+        self._fronts.share(channel)
         self._dispatch()
+
+    def adopt(self, run: int, channel: Channel, connections: Iterable[int], highest: int) -> None:
+        """This worker had another supervisor, and has these connections. It is not admitted yet."""
+        worker = Worker(channel, admitted=False, inherited=set(connections))
+        self._workers[run] = worker
+        self._numbers = count(max(next(self._numbers), highest + 1))
 
     def withdraw(self, run: int) -> None:
         """It gets no more; what it has, it finishes or returns."""
@@ -104,7 +122,7 @@ class Ingress:
     def in_flight(self, run: int) -> int:
         """How many connections it has that are not done."""
         worker = self._workers.get(run)
-        return len(worker.connections) if worker is not None else 0
+        return worker.unfinished if worker is not None else 0
 
     def progress(self, run: int, said: Progress) -> None:
         """A worker said how far it is. It can speak of its own connections only."""
@@ -119,6 +137,7 @@ class Ingress:
         for number in said.done:
             self._release(worker, number)
             worker.connections.pop(number, None)
+            worker.inherited.discard(number)
         if said.returned:
             self._take_back(worker, said.returned)
         elif not had_room:
@@ -166,6 +185,7 @@ class Ingress:
         if worker.rests is not None:
             worker.rests.cancel()
         lost = self._counts.lost
+        self._counts.lost += len(worker.inherited)
         self._again([one for one in worker.connections.values() if self._survives(one)])
         if self._counts.lost > lost:
             log.warning(
@@ -188,7 +208,7 @@ class Ingress:
             self._refuse(connection, self._unanswered)
             return False
         self._counts.lost += what is Fate.CUT
-        _cut(connection)
+        connection.cut()
         return False
 
     # --- connections ---
@@ -208,9 +228,7 @@ class Ingress:
 
     def _dispatch(self) -> None:
         """Give what waits to those who have room; what then still waits, waits for a time."""
-        room = {
-            run: len(worker.connections) for run, worker in self._workers.items() if worker.has_room
-        }
+        room = {run: worker.unfinished for run, worker in self._workers.items() if worker.has_room}
         parcels: dict[tuple[int, str], list[Connection]] = {}
         while room and self._hold:
             connection = self._hold.first()
@@ -237,7 +255,7 @@ class Ingress:
         self._counts.passed += len(connections)
         for start in range(0, len(connections), MOST):
             part = connections[start : start + MOST]
-            fds = [_copy(connection) for connection in part]
+            fds = [connection.copy() for connection in part]
             channel.send(Connections([one.number for one in part], listener), fds)
 
     def _breathe(self) -> None:
@@ -278,21 +296,3 @@ class Ingress:
             }
             for front in self._fronts
         ]
-
-
-def _copy(connection: Connection) -> int:
-    """A descriptor to give away. At our limit it is our only one: rather served than safe."""
-    assert connection.sock is not None
-    try:
-        return os.dup(connection.sock.fileno())
-    except OSError:
-        sock, connection.sock = connection.sock, None
-        return sock.detach()
-
-
-def _cut(connection: Connection) -> None:
-    """End it as the worker's death would have, had we not kept a copy."""
-    if connection.sock is not None:
-        with suppress(OSError):  # the client has gone
-            connection.sock.shutdown(socket.SHUT_RDWR)  # whoever else has a copy
-    connection.close()

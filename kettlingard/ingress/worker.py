@@ -31,6 +31,12 @@ class Worker:
     rests: asyncio.TimerHandle | None = None
     untaken: int = 0  # of these, those that are SENT
     connections: dict[int, Connection] = field(default_factory=dict)
+    inherited: set[int] = field(default_factory=set)  # from before our time: no copies of them
+
+    @property
+    def unfinished(self) -> int:
+        """How many connections it has that are not done."""
+        return len(self.connections) + len(self.inherited)
 
     @property
     def has_room(self) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import resource
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,10 @@ from kettlingard.errors import PathError, SpawnError
 from kettlingard.host.files import private_dir, read_small
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.logs import open_log
+from kettlingard.host.meeting import make_meeting
 from kettlingard.host.spawn import SpawnRequest
+
+log = logging.getLogger(__name__)
 
 CHANNEL = 3  # the number of its channel in a worker
 MAX_ENVIRONMENT_FILE = 1 << 20  # bytes
@@ -37,6 +42,7 @@ class Launch:
     log_file: Path
     open_files: OpenFiles
     mark: str  # random; the environment of the run and of what it starts holds it
+    meetings: Path | None = None  # folder of the sockets at which workers are found again
 
     def setup(self) -> Setup:
         """What the worker is told over its channel."""
@@ -55,7 +61,25 @@ class Launch:
             log_level=spec.log.level,
             log_format=spec.log.format,
             drain_timeout=spec.service.drain_timeout,
+            mark=self.mark,
+            owner=os.geteuid(),
         )
+
+    def meeting(self) -> list[int]:
+        """The socket on which the worker is to wait for the next supervisor, if it can be made."""
+        if self.meetings is None:
+            return []
+        try:
+            return [make_meeting(self.meetings / f"{self.mark}.sock").detach()]
+        except OSError as why:
+            log.warning("worker cannot be adopted later service=%s: %s", self.service, why)
+            return []
+
+    def tidy(self) -> None:
+        """The run has ended: nobody will look for it."""
+        if self.meetings is not None:
+            with suppress(OSError):
+                (self.meetings / f"{self.mark}.sock").unlink(missing_ok=True)
 
     def open_log(self) -> int:
         """The descriptor that it will write to. Raise SpawnError."""

@@ -16,7 +16,7 @@ import sys
 
 import msgspec
 
-from kettlingar.transport.messages import Connections, Progress, ToWorker
+from kettlingar.transport.messages import Connections, Guard, Progress, ToWorker
 
 channel = socket.socket(fileno=3)
 channel.setblocking(True)
@@ -34,12 +34,16 @@ def receive() -> tuple[list[int], list[int]]:
     if not data:
         sys.exit(0)
     message = decode(data)
-    assert isinstance(message, Connections), message
     fds = [
         int.from_bytes(rights[at : at + 4], sys.byteorder)
         for _, _, rights in ancillary
         for at in range(0, len(rights), 4)
     ]
+    if isinstance(message, Guard):
+        for fd in fds:
+            os.close(fd)
+        return receive()
+    assert isinstance(message, Connections), message
     return message.ids, fds
 
 

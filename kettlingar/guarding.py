@@ -1,0 +1,157 @@
+"""What a worker keeps for the time without a supervisor.
+
+Copies of its service's listeners, from which it then accepts by itself, and a
+socket on which it waits for the next supervisor. Whoever comes there must have
+the right uid (the kernel says which one) and know the run's mark; only then is
+its channel the worker's channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from kettlingar.api.access import same_secret
+from kettlingar.transport import messages
+from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.channel import Channel
+from kettlingar.transport.fdpass import close_all
+from kettlingar.transport.peercred import peer
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0  # seconds in which a visitor must say who it is
+ROOT = 0
+
+
+class Listeners:
+    """The guarded copies. They are accepted from between `accept` and `rest` only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._copies: list[tuple[str, socket.socket]] = []
+        self._acceptors: list[Acceptor] = []
+
+    def keep(self, names: list[str], fds: list[int]) -> None:
+        """Guard these instead of those of before."""
+        self.close()
+        self._copies = [
+            (name, socket.socket(fileno=fd)) for name, fd in zip(names, fds, strict=True)
+        ]
+
+    def accept(self, serve: Callable[[socket.socket], None]) -> None:
+        """There is no supervisor: give `serve` whatever connects."""
+        self._acceptors = [
+            Acceptor(self._loop, sock.dup(), lambda new, _address: serve(new), _trouble)
+            for _, sock in self._copies
+        ]
+
+    def rest(self) -> None:
+        """Accept no more; what connects waits in the kernel."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors = []
+
+    def copies(self) -> tuple[list[str], list[int]]:
+        """Their names, and a descriptor of each, which are the caller's."""
+        return [name for name, _ in self._copies], [os.dup(s.fileno()) for _, s in self._copies]
+
+    def close(self) -> None:
+        """Guard none."""
+        self.rest()
+        for _, sock in self._copies:
+            sock.close()
+        self._copies = []
+
+
+def _trouble(error: OSError) -> None:
+    log.warning("cannot accept connections for a moment: %s", error)
+
+
+class Meeting:
+    """Where the next supervisor finds this run. `on_found(channel)` when one has proven itself."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        setup: messages.Setup,
+        *,
+        on_found: Callable[[Channel], None],
+        on_message: Callable[[Any, list[int]], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._mark = setup.mark
+        self._uids = {ROOT, setup.owner}
+        self._on_found, self._on_message, self._on_end = on_found, on_message, on_end
+        # Whoever calls listen is who the kernel names to those that connect.
+        sock.listen()
+        self._acceptor = Acceptor(loop, sock, self._visited, _trouble)
+        self._acceptor.pause()
+
+    def open(self) -> None:
+        """Let visitors in."""
+        self._acceptor.resume()
+
+    def shut(self) -> None:
+        """There is a supervisor."""
+        self._acceptor.pause()
+
+    def close(self) -> None:
+        """Nobody needs to find this run any more."""
+        self._acceptor.close()
+
+    def _visited(self, sock: socket.socket, _address: object) -> None:
+        who = peer(sock)
+        if who.uid not in self._uids:
+            log.warning("adoption refused pid=%d uid=%d", who.pid, who.uid)
+            sock.close()
+            return
+        _Visitor(self._loop, sock, self._is_supervisor, self._on_message, self._on_end)
+
+    def _is_supervisor(self, visitor: _Visitor, message: Any) -> bool:
+        """The first one that knows the mark; others come too late."""
+        knows = isinstance(message, messages.Adopt) and same_secret(message.mark, self._mark)
+        if not knows or self._acceptor.closed or not self._acceptor.accepting:
+            log.warning("adoption refused reason=%r", "too late" if knows else "wrong mark")
+            return False
+        self.shut()
+        self._on_found(visitor.channel)
+        return True
+
+
+class _Visitor:
+    """A channel that nothing but the right first word makes one of ours."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        prove: Callable[[_Visitor, Any], bool],
+        on_message: Callable[[Any, list[int]], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._prove, self._on_message, self._on_end = prove, on_message, on_end
+        self._proven = False
+        self.channel = Channel(loop, sock, messages.ToWorker, self._said, self._ended)
+        self._timer = loop.call_later(PATIENCE, self.channel.close)
+
+    def _said(self, message: Any, fds: list[int]) -> None:
+        if self._proven:
+            self._on_message(message, fds)
+            return
+        close_all(fds)
+        self._timer.cancel()
+        self._proven = self._prove(self, message)
+        if not self._proven:
+            self.channel.close()
+
+    def _ended(self) -> None:
+        self._timer.cancel()
+        if self._proven:
+            self._on_end()

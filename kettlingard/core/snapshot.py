@@ -1,0 +1,116 @@
+"""What a supervisor leaves to the next one: its state <-> versioned plain data.
+
+The reader is tolerant: what it does not know it ignores, what is missing has its
+default, and a service that cannot be understood is a problem of that service.
+A snapshot says which readers can understand it, so an older supervisor can read
+what a newer one wrote until a change really forbids it. Times are monotonic
+seconds and process starts are ticks since boot, so `boot` must be this boot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from .policies import policies_of
+from .spec import ServiceSpec
+from .state import ServiceState
+
+VERSION = 1  # of what is written here
+READABLE_BY = 1  # the lowest VERSION whose reader understands that
+
+
+class SnapshotError(ValueError):
+    """It cannot be understood; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The process of one run."""
+
+    pid: int
+    start: int  # clock ticks since boot
+    mark: str
+    url_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """One service. No secret: workers keep theirs."""
+
+    state: ServiceState
+    specs: Mapping[int, ServiceSpec]  # by generation
+    runs: Mapping[int, RunRecord] = field(default_factory=dict)  # by number
+    command: tuple[str, str] = ("", "")  # the last one, and who gave it
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of a supervisor."""
+
+    boot: str  # id of the machine's boot
+    daemon: str = "running"  # its state
+    written_by: str = ""  # version of the package
+    services: Mapping[str, ServiceRecord] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)  # services not understood, and why
+
+
+def dump_service(record: ServiceRecord) -> dict[str, Any]:
+    """One service as plain data."""
+    # Lines of a file that may have changed since, and what follows from the definition, stay out.
+    bare = {number: replace(spec, origins={}) for number, spec in record.specs.items()}
+    data: dict[str, Any] = msgspec.to_builtins(replace(record, specs=bare), str_keys=True)
+    del data["state"]["policies"]
+    return data
+
+
+def dump(snapshot: Snapshot, services: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """All as plain data; `services` are dumped already."""
+    return {
+        "version": VERSION,
+        "readable_by": READABLE_BY,
+        "written_by": snapshot.written_by,
+        "boot": snapshot.boot,
+        "daemon": snapshot.daemon,
+        "services": dict(services),
+    }
+
+
+def load(data: object) -> Snapshot:
+    """Read what `dump` wrote, in this version or another one. Raise SnapshotError."""
+    if not isinstance(data, dict) or not isinstance(data.get("version"), int):
+        raise SnapshotError("this is no state of a kettlingard")
+    needed = data.get("readable_by", data["version"])
+    if not isinstance(needed, int) or needed > VERSION:
+        raise SnapshotError(
+            f"it was written by kettlingard {data.get('written_by')}: its format "
+            f"{data['version']} is too new for this version (which reads {VERSION})"
+        )
+    services, problems = {}, {}
+    found = data.get("services")
+    for name, raw in found.items() if isinstance(found, dict) else ():
+        try:
+            services[str(name)] = _service(raw)
+        except (msgspec.ValidationError, SnapshotError) as why:
+            problems[str(name)] = str(why)
+    return Snapshot(
+        boot=str(data.get("boot", "")),
+        daemon=str(data.get("daemon", "")),
+        written_by=str(data.get("written_by", "")),
+        services=services,
+        problems=problems,
+    )
+
+
+def _service(raw: object) -> ServiceRecord:
+    record = msgspec.convert(raw, ServiceRecord, str_keys=True, strict=False)
+    state = record.state
+    needed = {state.wanted.generation, *(m.generation for m in state.members.values())}
+    missing = needed - set(record.specs)
+    if missing:
+        raise SnapshotError(f"the definitions of generations {sorted(missing)} are missing")
+    policies = policies_of(record.specs[state.wanted.generation])
+    return replace(record, state=replace(state, policies=policies))
