@@ -10,12 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from inspect import isawaitable
 from typing import Any, NoReturn
 
 from kettlingar.api.access import NOBODY
 from kettlingar.api.binding import bind
 from kettlingar.api.methods import Method
+from kettlingar.api.takeover import TAKEN, Takeover
 from kettlingar.transport.connection import Connection, Incoming
 from kettlingar.transport.fdpass import close_all, give, take
 from kettlingar.wire.content import Kind, decode_body, from_query, negotiate
@@ -27,7 +29,7 @@ from .delegation import ANSWER, CHUNKS, REPLY_TO, FileSink, SocketSink, abandon,
 from .errors import BadRequest
 from .failures import describe
 from .request import FdsResult, HttpResult, RequestInfo
-from .serving import Hooks, Service, Settings, origin_of
+from .serving import Hooks, Service, Session, Settings, origin_of
 from .stepping import in_a_task, step
 
 log = logging.getLogger(__name__)
@@ -95,17 +97,26 @@ class Exchange:
             first: tuple[Any, ...] = (self.request.method, self.request.headers, self.request.body)
         else:
             first = (self.request,)
-        if (method.raw or method.streams) and not self.in_task:
-            await in_a_task()
-        if method.raw:
-            await self._run_raw(function(*first, *args, **kwargs))
-        elif method.streams:
-            await self._run_stream(function(*first, *args, **kwargs))
+        if method.raw or method.streams or method.takeover is not None:
+            if not self.in_task:
+                await in_a_task()
+            await self._run_at_length(method, partial(function, *first), args, kwargs)
+            return
+        if method.waits and not self.in_task:
+            await in_a_task()  # the author's code may ask for its task
+        result = function(*first, *args, **kwargs)
+        self._write(await result if isawaitable(result) else result)
+
+    async def _run_at_length(
+        self, method: Method, function: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> None:
+        """Run what makes more of its connection than one answer."""
+        if method.takeover is not None:
+            await self._run_taking_over(method.takeover, function, args, kwargs)
+        elif method.raw:
+            await self._run_raw(function(*args, **kwargs))
         else:
-            if method.waits and not self.in_task:
-                await in_a_task()  # the author's code may ask for its task
-            result = function(*first, *args, **kwargs)
-            self._write(await result if isawaitable(result) else result)
+            await self._run_stream(function(*args, **kwargs))
 
     async def _finish(self) -> bool:
         if self.request.given_away:
@@ -221,6 +232,20 @@ class Exchange:
                 close_file = getattr(thing, "close", None)
                 if close_file is not None:
                     close_file()
+
+    async def _run_taking_over(
+        self, takeover: Takeover, function: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> None:
+        def run(it: Any) -> Any:
+            takeover.put(it, args, kwargs)
+            return function(*args, **kwargs)
+
+        session = Session(self.request, self._connection, self._settings, self._encode)
+        result = await takeover.kind.serve(session, takeover.options, run)
+        if result is TAKEN:
+            self.status = 101
+        else:
+            self._write(result)
 
     async def _run_raw(self, running: Any) -> None:
         self.request.respond = self._sink.send

@@ -16,7 +16,7 @@ from kettlingar.api.methods import Method, MethodTable
 from kettlingar.wire.content import Kind
 from kettlingar.wire.http11 import RequestHead
 
-from .errors import HttpError, NeedInfoException, NotFound, RedirectException, RemoteError
+from .errors import BadRequest, HttpError, NeedInfoException, NotFound, RedirectException, RemoteError
 from .request import FdsResult, HttpResult, RequestInfo
 from .respond import as_result
 
@@ -58,6 +58,8 @@ class LocalCaller:
         method = self._kitten.methods.find(name, private=True)
         if method is None:
             raise NotFound(f"no such method: {name}")
+        if method.takeover is not None:
+            raise BadRequest(f"cannot call {name}: it wants a connection of its own (a WebSocket)")
         request = _request(name)
         bound_args, bound_kwargs = bind(method, args, kwargs, self._kitten.guarantee_type)
         first: tuple[Any, ...] = (

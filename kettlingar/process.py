@@ -66,6 +66,7 @@ def settings_of(kitten: RPCKitten, secret: str, public: list[str] | None = None)
         ),
         max_depth=config.worker_max_depth,
         max_connections=config.worker_max_connections,
+        ws_ping=config.worker_ws_ping,
         msgpack=config.worker_use_msgpack,
         allowed_hosts=tuple(config.worker_allowed_hosts),
         public_over_tcp=None if public is None else frozenset(public),

@@ -67,9 +67,20 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_depth: int = 64
     max_connections: int = 10_000
+    ws_ping: float = 20.0  # seconds of silence after which a WebSocket is asked whether it lives
     msgpack: bool = True  # whether answers may be in msgpack
     allowed_hosts: tuple[str, ...] = ()
     public_over_tcp: frozenset[str] | None = None  # None = all public methods
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a protocol that takes a connection over is given."""
+
+    request: RequestInfo
+    connection: Connection
+    settings: Settings
+    encode: Callable[[Kind, object], bytes]
 
 
 def origin_of(connection: Connection) -> Origin:

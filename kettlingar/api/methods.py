@@ -13,6 +13,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from .takeover import Takeover, without_takeover
+
 EMPTY: Any = inspect.Parameter.empty
 _LEGACY = ("method", "headers", "body")
 _REQUEST = ("request_info", "_request_info", "request", "_request", "method")
@@ -61,6 +63,7 @@ class Method:
     var_args: Parameter | None = None
     var_kwargs: Parameter | None = None
     target: object = None
+    takeover: Takeover | None = None  # it speaks another protocol on the connection
 
     @property
     def where(self) -> str:
@@ -186,7 +189,9 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         found = found[1:]
     legacy = tuple(p.name for p in found[:3]) == _LEGACY
     rest = _after_request(found, where, legacy=legacy)
-    parameters = [_parameter(p, function, owner, where) for p in rest]
+    parameters, takeover = without_takeover(
+        [_parameter(p, function, owner, where) for p in rest], where
+    )
     plain = tuple(p for p in parameters if p.kind not in (_VAR_ARGS, _VAR_KWARGS))
     return Method(
         name=name,
@@ -202,6 +207,7 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         owner=owner,
         var_args=next((p for p in parameters if p.kind is _VAR_ARGS), None),
         var_kwargs=next((p for p in parameters if p.kind is _VAR_KWARGS), None),
+        takeover=takeover,
     )
 
 

@@ -171,6 +171,7 @@ class Configuration:
     WORKER_HTTP_REQUEST_TIMEOUT2: float = 15.0  # until the body is
     WORKER_HTTP_KEEPALIVE: float = 60.0
     WORKER_HTTP_SEND_TIMEOUT: float = 30.0
+    WORKER_WS_PING: float = 20.0  # silence before a WebSocket is asked whether it lives; 0: never
     WORKER_MAX_DEPTH: int = 64
     WORKER_MAX_CONNECTIONS: int = 10_000
     WORKER_DRAIN_TIMEOUT: float = 20.0

@@ -29,7 +29,7 @@ from kettlingar.wire.http11 import (
 
 from .duplex import Stream, StreamFactory
 from .fdpass import MAX_FDS, close_all
-from .stream import SocketStream
+from .stream import Receiver, SocketStream
 from .timeouts import Deadlines
 
 FDS_HEADER = "kettlingar-fds"  # how many descriptors travel with the first byte of this head
@@ -45,6 +45,13 @@ class Incoming:
     head: RequestHead
     body: bytes
     fds: list[int]
+
+
+class Taker(Receiver, Protocol):
+    """Who speaks another protocol on a connection (RFC 9110, 7.8)."""
+
+    def drain(self) -> None:
+        """Come to an end soon."""
 
 
 class Serve(Protocol):
@@ -110,6 +117,7 @@ class Connection:
         "_pumping",
         "_running",
         "_serve",
+        "_taker",
         "_timers",
         "_waiting",
         "context",
@@ -142,6 +150,7 @@ class Connection:
         self._fds: list[int] = []  # arrived, claimed by no head yet
         self._pending: deque[Incoming | Refusal] = deque()
         self._waiting: Deadlines[Connection] | None = None
+        self._taker: Taker | None = None
         self._progress = 0  # bytes that the reader had taken when `send` was last looked at
         self._running = False
         self._held: asyncio.Future[None] | None = None  # answers wait to be read
@@ -292,7 +301,7 @@ class Connection:
         if self._closed:
             return
         if not keep_alive or self.closing:
-            self.close()
+            self.close(LINGER if self._taker is not None else 0.0)
             return
         if len(self._pending) <= MAX_AHEAD:
             self.stream.resume()
@@ -303,10 +312,23 @@ class Connection:
             await self.stream.drained()
         self.finished(keep_alive=True)
 
+    def take_over(self, taker: Taker) -> bytes:
+        """Give all that comes from now on to `taker`; return what has come behind the request.
+
+        It is the last request; when it is `finished` the connection closes.
+        """
+        self._taker = taker
+        self._last = True
+        self.stream.hand_to(taker)
+        rest, self._parser.rest = self._parser.rest, b""
+        return rest
+
     def drain(self) -> None:
         """Close now if nothing runs, else after the answer that is being made."""
         self._draining = True
-        if not self.busy and self._parser.phase not in {Phase.HEAD, Phase.BODY}:
+        if self._taker is not None:
+            self._taker.drain()
+        elif not self.busy and self._parser.phase not in {Phase.HEAD, Phase.BODY}:
             self.close()
 
     def give_back(self) -> bool:
