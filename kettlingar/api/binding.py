@@ -17,6 +17,7 @@ from .convert import converter, type_name
 from .methods import EMPTY, Method, Parameter
 from .scalars import shown
 
+_MOST_PROBLEMS = 10  # that are listed
 _IDENTITY_TYPES = frozenset({int, float, bool, str, bytes, list, dict})
 
 
@@ -170,6 +171,8 @@ def _misfit(
     ]
     if count > len(plan.positional) and plan.more is None:
         problems.append(f"{count} values are given, it takes {len(plan.positional)} by place")
+    if len(problems) > _MOST_PROBLEMS:
+        problems[_MOST_PROBLEMS:] = [f"and {len(problems) - _MOST_PROBLEMS} more"]
     return BadRequest(f"cannot call {method.name}: {'; '.join(problems)}; {_takes(method)}")
 
 

@@ -98,7 +98,10 @@ def check_depth(data: bytes, max_depth: int) -> None:
     # two adjacent quotes may go: everything else stays inside or outside of strings
     marks = data.translate(_ONE_KIND, _NOT_MARKS).replace(b'""', b"")
     left = b"".join(marks.split(b'"')[::2])
+    too_deep = b"[" * (max_depth + 1)
     for _ in range(max_depth):
+        if too_deep in left:  # found in a moment, where taking levels away takes long
+            break
         shorter = left.replace(b"[]", b"")
         if len(shorter) == len(left):
             break
