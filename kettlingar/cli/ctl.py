@@ -47,6 +47,7 @@ COMMANDS: dict[str, Callable[[BlockingClient, Command], int]] = {
     "daemon": ctl_life.daemon,
     "call": ctl_call.call,
 }
+ANSWER = 10.0  # seconds that the supervisor may take for what it can say at once
 ENDLESS = ("follow", "watch")  # options that only Ctrl-C ends
 
 # The first that fits; an exception that is none of these is a defect, and shows itself.
@@ -123,7 +124,9 @@ def _control(command: Command) -> BlockingClient:
         )
     )
     ready = [found.sock]
-    return BlockingClient(lambda: ready.pop() if ready else connect_unix(found.path))
+    return BlockingClient(
+        lambda: ready.pop() if ready else connect_unix(found.path, timeout=ANSWER)
+    )
 
 
 def _first_that_answers(paths: Sequence[str]) -> _Found:
@@ -131,7 +134,7 @@ def _first_that_answers(paths: Sequence[str]) -> _Found:
     denied = False
     for path in paths:
         try:
-            return _Found(path, connect_unix(path))
+            return _Found(path, connect_unix(path, timeout=ANSWER))
         except OSError as error:
             denied = denied or isinstance(error, PermissionError)
             tried.append((path, error.strerror or str(error)))

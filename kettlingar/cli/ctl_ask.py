@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 NOT_READY = 3
 NOT_FOUND = 4
+SILENCE = (
+    1e6  # seconds that a followed log may say nothing: more than a socket can wait is an error
+)
 COLOURS = ("36", "32", "33", "35", "34", "96", "92", "95")
 
 
@@ -64,7 +67,10 @@ def logs(control: BlockingClient, command: Command) -> int:
     lines = command.options.get("lines", 10)
     alone = len(command.words) == 1 and "/" in command.words[0]
     follow = bool(command.options.get("follow"))
-    for entry in control.stream("logs", command.words, lines=lines, follow=follow):
+    entries = control.stream(
+        "logs", command.words, lines=lines, follow=follow, call_timeout=SILENCE if follow else None
+    )
+    for entry in entries:
         if command.options.get("output") == "json":
             say_json(entry)
             continue

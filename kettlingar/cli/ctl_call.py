@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .args import Output
 
 FAILED = 1
+COMING = 30.0  # seconds for a connection: the supervisor waits for a worker that is starting
 
 
 def call(control: BlockingClient, command: Command) -> int:
@@ -63,7 +64,7 @@ def _connected(control: BlockingClient, service: str) -> BlockingClient:
 
 
 def _ask(control: BlockingClient, service: str) -> socket.socket:
-    answer = control.call("connect", service)
+    answer = control.call("connect", service, call_timeout=COMING)
     sock: Any = answer[0] if isinstance(answer, (list, tuple)) else answer
     if not isinstance(sock, socket.socket):
         raise Unavailable(f"cannot call {service}: the supervisor gave no connection")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kettlingar.sync import BlockingClient
 
 FAILED, NOT_READY, INVALID, TIMED_OUT = 1, 3, 6, 8
+SLACK = 10.0  # seconds beyond a deadline that the supervisor itself watches
+HOUR = 3600.0  # seconds between two words of progress; definitions may allow for much
 WAIT = 60.0  # seconds that `wait` waits where nothing is said
 SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
 
@@ -31,6 +33,7 @@ def change(control: BlockingClient, command: Command) -> int:
         services,
         wait=not options.get("no_wait"),
         timeout=options.get("timeout"),
+        call_timeout=options.get("timeout", HOUR) + SLACK,
     ):
         last = item
         refused = refused or bool(item.get("refused"))
@@ -65,7 +68,9 @@ def wait(control: BlockingClient, command: Command) -> int:
     service = command.words[0]
     state = command.options.get("for", "ready")
     timeout = command.options.get("timeout", WAIT)
-    answer = control.call("wait", service, for_=state, timeout=timeout)
+    answer = control.call(
+        "wait", service, for_=state, timeout=timeout, call_timeout=timeout + SLACK
+    )
     if answer["ok"]:
         return 0
     if state == "ready":

@@ -1,6 +1,7 @@
 """`kettlingar ctl` where there is no supervisor."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -77,3 +78,16 @@ def test_the_fast_path_loads_no_loop_and_no_terminal(tmp_path, words):
     loaded = set(done.stdout.split())
     assert "kettlingar.cli.ctl" in loaded
     assert not loaded & {"asyncio", "psutil", "platformdirs", "rich", "argparse", "uvloop"}
+
+
+def test_a_supervisor_that_says_nothing_is_not_waited_for_without_end(
+    tmp_path, monkeypatch, capsys
+):
+    from kettlingar.cli import ctl as program
+
+    monkeypatch.setattr(program, "ANSWER", 0.2)
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute.sock"))
+        mute.listen()
+        assert program.main(["--socket", str(tmp_path / "mute.sock"), "status"]) == 8
+    assert "0.2" in capsys.readouterr().err
