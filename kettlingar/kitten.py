@@ -92,6 +92,11 @@ class RPCKitten(StandardApi, OwnLog):
         self._client = client
         return self
 
+    def disconnect(self) -> None:
+        """Close the connections to the service; the next call opens others."""
+        if self._client is not None:
+            self._client.close()
+
     async def loopback(self) -> RPCKitten:
         """Run the service in this process, without a server; return self."""
         self._local = LocalCaller(self)

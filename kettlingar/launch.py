@@ -13,19 +13,24 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kettlingar.config.edit import own_settings
 from kettlingar.config.paths import make_private_dir
-from kettlingar.config.schema import COMMAND_LINE, DEFAULT
+from kettlingar.config.schema import COMMAND_LINE
 
+from .client import Client
+from .endpoints import FileEndpoint
 from .errors import NotRunning
 
 if TYPE_CHECKING:
     from .kitten import RPCKitten
 
 PATIENCE = 20.0  # seconds for a service to come up
-UP = b"up\n"
+UP, ON = b"up\n", b"on\n"  # it answers; another process is the service already
+LOOK_AGAIN = 0.02  # seconds, while somebody else's process comes up
 
 
 def log_path(kitten: RPCKitten) -> Path:
@@ -40,6 +45,7 @@ async def start(kitten: RPCKitten) -> None:
     """
     log = log_path(kitten)
     process, answer, begin = _spawn(kitten, log)
+    word: bytes | None = None
     try:
         word = await _word_from(answer)
     except TimeoutError:
@@ -47,9 +53,29 @@ async def start(kitten: RPCKitten) -> None:
             f"cannot start {_name(kitten)}: it is not up after {PATIENCE:g} s; see {log}"
         ) from None
     finally:
+        if word != UP and word is not None:
+            await asyncio.to_thread(process.wait)
         process.returncode = process.poll() or 0  # it is nobody's child from here on
-    if word != UP:
+    if word == ON:
+        await _answering(kitten)
+    elif word != UP:
         raise NotRunning(f"cannot start {_name(kitten)}: it ended at once\n{_tail(log, begin)}")
+
+
+async def _answering(kitten: RPCKitten) -> None:
+    """Wait until the service answers that somebody else has begun to start."""
+    client = Client(FileEndpoint(kitten.config.app_state_dir, kitten.config.worker_name))
+    begun = time.monotonic()
+    while True:
+        try:
+            await client.refresh()
+        except NotRunning:
+            if time.monotonic() > begun + PATIENCE:
+                raise
+            await asyncio.sleep(LOOK_AGAIN)
+        else:
+            client.close()
+            return
 
 
 def _spawn(kitten: RPCKitten, log: Path) -> tuple[subprocess.Popen[bytes], int, int]:
@@ -61,7 +87,7 @@ def _spawn(kitten: RPCKitten, log: Path) -> tuple[subprocess.Popen[bytes], int, 
         with open(os.open(log, flags, 0o600), "wb") as out:
             begin = out.seek(0, os.SEEK_END)
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "kettlingar", "launch", _name(kitten)],
+                [sys.executable, "-u", "-P", "-m", "kettlingar", "launch", _name(kitten)],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
@@ -72,7 +98,7 @@ def _spawn(kitten: RPCKitten, log: Path) -> tuple[subprocess.Popen[bytes], int, 
         os.close(write_end)
     assert process.stdin is not None
     with process.stdin as pipe:
-        pipe.write(json.dumps(_orders(kitten, write_end), default=str).encode())
+        pipe.write(json.dumps(_orders(kitten, write_end)).encode())
     return process, read_end, begin
 
 
@@ -83,13 +109,12 @@ def _name(kitten: RPCKitten) -> str:
 def _orders(kitten: RPCKitten, ready_fd: int) -> dict[str, Any]:
     module = sys.modules[type(kitten).__module__]
     spec = getattr(module, "__spec__", None)
-    config = kitten.config
     return {
         "path": sys.path,
         "module": spec.name if spec is not None else "",
         "file": str(Path(module.__file__).resolve()) if module.__file__ else "",
         "class": type(kitten).__qualname__,
-        "settings": {k: v for k, v in config.as_dict().items() if config.origin(k) != DEFAULT},
+        "settings": own_settings(kitten.config),
         "ready_fd": ready_fd,
     }
 
@@ -132,11 +157,11 @@ def main() -> int:
     ready_fd = orders["ready_fd"]
     os.set_inheritable(ready_fd, False)
 
-    def ready() -> None:
-        os.write(ready_fd, UP)
+    def say(word: bytes) -> None:
+        os.write(ready_fd, word)
         os.close(ready_fd)
 
-    return serve(kitten_class(config=config), ready)
+    return serve(kitten_class(config=config), lambda: say(UP), lambda: say(ON))
 
 
 def _load(orders: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from .client import Client
 from .endpoints import PathEndpoint
 from .errors import HttpError, NotRunning, Unavailable
 from .finding import SupervisorEndpoint, control_paths
+from .sync import connect_control
 
 if TYPE_CHECKING:
     from .kitten import RPCKitten
@@ -30,6 +32,16 @@ class Managed:
     def endpoint(self) -> SupervisorEndpoint:
         """Where its connections come from."""
         return SupervisorEndpoint(self.control, self.name)
+
+    def open(self) -> socket.socket:
+        """Return a connected socket, as the blocking client needs it."""
+        control = connect_control(self.control)
+        try:
+            (sock,) = control.call("connect", self.name)
+        finally:
+            control.close()
+        assert isinstance(sock, socket.socket)
+        return sock
 
     async def command(self, word: str) -> None:
         """`start`, `stop` or `restart` it, and wait. Unavailable says how it went wrong."""

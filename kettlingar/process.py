@@ -173,8 +173,15 @@ def _log_tasks() -> None:
         log.warning("task %s", text.getvalue().rstrip())
 
 
-def serve(kitten: RPCKitten, ready: Callable[[], None] | None = None) -> int:
-    """Serve until told to stop; return the exit code. `ready` is called when it answers."""
+def serve(
+    kitten: RPCKitten,
+    ready: Callable[[], None] | None = None,
+    running: Callable[[], None] | None = None,
+) -> int:
+    """Serve until told to stop; return the exit code.
+
+    `ready` is called when it answers, `running` if another process serves it already.
+    """
     config = kitten.config
     begin_logging(config.worker_log_level, config.worker_log_format)
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
@@ -187,6 +194,8 @@ def serve(kitten: RPCKitten, ready: Callable[[], None] | None = None) -> int:
         lock = rendezvous.StartLock(state, config.worker_name)
         if not lock.acquire():
             log.error("cannot start %s: it is running already", config.worker_name)
+            if running is not None:
+                running()
             return 1
         stack.callback(lock.release)
         return _compat.run(_serve(kitten, state, stack, ready), config.worker_loop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from kettlingar.api.describe import help_method, help_overview, method_record
@@ -29,8 +30,17 @@ class StandardApi:
         """Say that the service is there. Needs no token."""
         return HttpResult("text/plain", "Pong\n")
 
-    async def api_ping(self, request: RequestInfo, docs: bool = False) -> dict[str, Any]:
-        """Say that the service is there, by which way, and what it offers (docs: at length)."""
+    async def api_ping(
+        self, request: RequestInfo, docs: bool = False, sent: float = 0.0
+    ) -> dict[str, Any]:
+        """Say that the service is there, by which way, and what it offers (docs: at length).
+
+        `lag` is for how many seconds the loop let this wait: since `sent`, by the
+        monotonic clock that all processes of a machine share, or for one turn.
+        """
+        since = sent or time.monotonic()
+        await asyncio.sleep(0)
+        lag = max(0.0, time.monotonic() - since)
         connection = request.connection
         conn = (
             "loopback" if connection is None else str(connection.stream.peername or "unix socket")
@@ -39,6 +49,7 @@ class StandardApi:
             "pong": True,
             "conn": conn,
             "kitten": type(self).__name__,
+            "lag": lag,
             "methods": {
                 ("public_" if method.public else "") + method.name: method_record(method, docs=docs)
                 for method in self.methods

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from getpass import getpass
 from typing import TYPE_CHECKING, Any
 
+from kettlingar import remembered
+from kettlingar.api.binding import bind
 from kettlingar.api.describe import help_method, help_overview
-from kettlingar.config.schema import read_schema
+from kettlingar.config.edit import edit
+from kettlingar.config.schema import DEFAULT, read_schema
 from kettlingar.config.values import written
 from kettlingar.errors import NeedInfoException, NotRunning
+from kettlingar.managed import manager_of
 from kettlingar.transport.rendezvous import StartLock
 
 from .args import Output, Request, UsageError, nearest
@@ -25,6 +30,8 @@ GLANCE = 0.02  # between two looks at whether it has
 
 async def start(kitten: RPCKitten, request: Request) -> None:
     """Start the service, unless it runs."""
+    if request.settings and await manager_of(kitten) is not None:
+        complain("note: kettlingard manages it; its settings are in its definition")
     try:
         await kitten.connect(retry=0)
         done, note = False, "was running already"
@@ -38,27 +45,48 @@ async def start(kitten: RPCKitten, request: Request) -> None:
 
 async def stop(kitten: RPCKitten, request: Request) -> None:
     """Stop the service, and wait for its end; NotRunning if it does not run."""
-    await kitten.connect(retry=0)
-    await kitten.call("quitquitquit")
-    await _end_of(kitten)
+    managed = await manager_of(kitten)
+    if managed is not None:
+        await managed.command("stop")
+    else:
+        await kitten.connect(retry=0)
+        await kitten.call("quitquitquit")
+        await _end_of(kitten)
     told = {"name": kitten.name, "stopped": True, "_format": "%(name)s has stopped"}
     show(told, request.output)
 
 
 async def restart(kitten: RPCKitten, request: Request) -> None:
-    """Stop the service if it runs, and start it with the settings that are given now."""
+    """Stop the service if it runs, and start it: as it was, but for settings that are given now."""
+    managed = await manager_of(kitten)
+    if managed is not None:
+        await managed.command("restart")
+    else:
+        await _ended(kitten)
+    await kitten.connect(auto_start=True, retry=1)
+    show(_told(kitten, "is running", started=True), request.output)
+
+
+async def _ended(kitten: RPCKitten) -> None:
+    """End the running service, if there is one, and take over its settings."""
+    config = kitten.config
+    kept = remembered.read(config)
     try:
         await kitten.connect(retry=0)
         await kitten.call("quitquitquit")
         await _end_of(kitten)
     except NotRunning:
-        pass
-    await kitten.connect(auto_start=True, retry=1)
-    show(_told(kitten, "is running", started=True), request.output)
+        return
+    known = read_schema(type(config))
+    config.apply(
+        "running service",
+        {name: v for name, v in kept.items() if name in known and config.origin(name) == DEFAULT},
+    )
 
 
 async def ping(kitten: RPCKitten, request: Request) -> None:
     """Print `Pong via PATH!`."""
+    request.kwargs.setdefault("sent", time.monotonic())
     pong = await _called(kitten, request, "ping")
     if isinstance(pong, dict):
         pong["conn"] = _where(kitten, tcp="tcp" in request.flags)
@@ -71,13 +99,22 @@ async def config(kitten: RPCKitten, request: Request) -> None:
         settings = await _called(kitten, request, "config")
     except NotRunning:
         complain("note: it is not running; it would start with these settings")
-        settings = kitten.config.as_dict(mask_secrets=True)
+        settings = _edited(kitten, request)
     if request.output is Output.PLAIN and isinstance(settings, dict):
         fields = read_schema(type(kitten.config))
         kinds = {name: field.kind for name, field in fields.items()}
         lines = (f"{name} = {written(v, kinds.get(name))}" for name, v in settings.items())
         settings = "\n".join(lines)
     show(settings, request.output)
+
+
+def _edited(kitten: RPCKitten, request: Request) -> dict[str, Any]:
+    """Settings of a service that does not run, after the change that was asked for."""
+    method = kitten.methods.find("config", private=True)
+    assert method is not None
+    args, kwargs = bind(method, request.args, request.kwargs)
+    edit(kitten.config, *args, **kwargs)
+    return kitten.config.as_dict(mask_secrets=True)
 
 
 async def describe(kitten: RPCKitten, request: Request) -> None:

@@ -89,13 +89,20 @@ def _run(kitten_class: type[RPCKitten], argv: Sequence[str]) -> int:
         asyncio.run(commands.describe(kitten, request))
         return USAGE
     try:
-        asyncio.run(_COMMANDS[request.command](kitten, request))
+        asyncio.run(_done(kitten, request))
     except (NotRunning, NotFound) as problem:
         unknown = request.command == "call" and not methods.find(request.method, private=True)
         if unknown and (isinstance(problem, NotRunning) or "no such method" in str(problem)):
             raise UsageError(nearest(request.method, methods)) from problem
         raise
     return OK
+
+
+async def _done(kitten: RPCKitten, request: Request) -> None:
+    try:
+        await _COMMANDS[request.command](kitten, request)
+    finally:
+        kitten.disconnect()
 
 
 def code_of(problem: BaseException) -> int:

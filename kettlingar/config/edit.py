@@ -13,7 +13,7 @@ from typing import Any
 from kettlingar.errors import ConfigError
 
 from .schema import DEFAULT, Configuration, normal_name, read_schema, unknown_setting
-from .sources import from_lines, usual_file
+from .sources import YES, from_lines, usual_file
 from .values import convert, written
 
 ORIGIN = "config command"
@@ -48,8 +48,10 @@ def edit(
         elif asked:
             changes[name] = _other_list(config, name, append, remove, pop)
     changed = config.apply(ORIGIN, changes) if changes else []
-    if save not in ("", False):
-        write_file(usual_file(config) if save is True else Path(str(save)).expanduser(), config)
+    path = "y" if save is True else str(save or "")
+    if path:
+        usual = path.lower() in YES
+        write_file(usual_file(config) if usual else Path(path).expanduser(), config)
     return changed
 
 
@@ -101,9 +103,9 @@ def write_file(path: Path, config: Configuration) -> None:
 
 def replace_privately(path: Path, text: str) -> None:
     """Put a file in place in one go, readable by its owner alone from its first moment."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "w", encoding="utf-8") as file:
             file.write(text)

@@ -10,7 +10,7 @@ from kettlingar.errors import ConfigError
 
 from .schema import Configuration, Schema, normal_name
 
-_YES = ("y", "yes", "true", "1")
+YES = ("y", "yes", "t", "true", "1")
 _QUOTES = "'\""
 
 
@@ -22,7 +22,7 @@ def usual_file(config: Configuration) -> Path:
 def from_setting(config: Configuration) -> tuple[Path, dict[str, Any]]:
     """The file that `worker_config` names, and its settings; `y` is the usual one, if it exists."""
     setting: str = config.worker_config
-    if setting.strip().lower() not in _YES:
+    if setting.strip().lower() not in YES:
         path = Path(setting).expanduser()
         return path, read_file(path)
     path = usual_file(config)

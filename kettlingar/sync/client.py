@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kettlingar.errors import NotRunning
@@ -97,6 +98,12 @@ class BlockingClient:
         """
         result = self.call(name, *args, **kwargs)
         return result if isinstance(result, BlockingStream) else BlockingStream(Item(result))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """`client.meow()` is `client.call("meow")`."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return partial(self.call, name)
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their call ends."""

@@ -111,6 +111,16 @@ class StartLock:
                 os.close(fd)  # its holder removed it meanwhile: the next file is the lock
         return True
 
+    def wait(self) -> None:
+        """Wait until the process that holds it has ended, and take it."""
+        while not self.acquire():
+            with suppress(FileNotFoundError), _opened(self._folder) as folder:
+                fd = os.open(self._name, os.O_RDWR | _OPEN, dir_fd=folder)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX)
+                finally:
+                    os.close(fd)
+
     def release(self) -> None:
         """Let the next one start; nothing if it is not held."""
         fd, self._fd = self._fd, -1

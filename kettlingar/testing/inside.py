@@ -1,4 +1,4 @@
-"""For tests of services: a kitten that runs in this process, with real sockets.
+"""A kitten that runs in this process, with real sockets: for async tests.
 
 async with running(MyKitten) as kitty:
     assert (await kitty.client.meow())["data"] == "Meow world, meow!\\n"
@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kettlingar.api.routing import normal_prefix
+from kettlingar.client import Client
+from kettlingar.endpoints import FileEndpoint
+from kettlingar.kitten import RPCKitten
+from kettlingar.process import Runtime, accept_on, settings_of, url_of
 from kettlingar.transport import listeners, rendezvous
-
-from .client import Client
-from .endpoints import FileEndpoint
-from .kitten import RPCKitten
-from .process import Runtime, accept_on, settings_of, url_of
 
 
 @dataclass(slots=True)
