@@ -66,6 +66,8 @@ class MetricsKitten:
     def request_done(self, request: RequestInfo, name: str, status: int, seconds: float) -> None:
         """Time a request (a hook of the server's); then `metrics_http_request`."""
         found = self.methods.find(name, private=request.authed)
+        if found is None and name:  # a public page of a method that itself is private
+            found = self.methods.find(name, private=True)
         request.handler = found.attribute if found else ""
         request.code = status
         times = self._metrics_times.get((request.handler, status))

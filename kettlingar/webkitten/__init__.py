@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -93,8 +94,10 @@ class WebKitten:
         self, request: RequestInfo, path: str = ""
     ) -> AsyncIterator[object]:
         """Send a file of WEB_STATIC_DIR."""
-        async for item in sent(open_below(self._web_static, path), request.method, request.headers):
-            yield item
+        opened = open_below(self._web_static, path)
+        async with aclosing(sent(opened, request.method, request.headers)) as items:
+            async for item in items:
+                yield item
 
     # --- hooks of the server (see process.hooks_of) ---------------------------
 

@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 import os
 import stat
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import EMFILE, ENFILE
@@ -91,7 +91,9 @@ def mimetype_of(name: str) -> str:
     return guessed + "; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
-async def sent(opened: OpenFile, method: str, headers: Mapping[str, str]) -> AsyncIterator[object]:
+async def sent(
+    opened: OpenFile, method: str, headers: Mapping[str, str]
+) -> AsyncGenerator[object, None]:
     """Give the head of an answer, then the file or the part of it that is wanted; close it."""
     with opened.file as file:
         answer = {"ETag": opened.tag, "X-Content-Type-Options": "nosniff"}

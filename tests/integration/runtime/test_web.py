@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -70,6 +71,9 @@ class Site(MetricsKitten, RPCKitten, WebKitten):
 
     async def public_api_missing(self, _request_info, path: str = ""):
         return {"title": "Oh noes", "content": path}
+
+    async def public_api_nothing(self, _request_info):
+        return HttpResult("text/plain", "lost", http_code=204)
 
     async def api_urls(self, _request_info):
         return [self.web_url("/x"), self.web_url("x", public=True)]
@@ -172,8 +176,8 @@ def test_programs_reach_methods_and_get_data_and_errors_as_ever(run_async):
     async def check(kitty):
         assert await kitty.client.page("a") == {"title": "Page", "name": "a"}
         assert await kitty.client.page("a", call_use_json=True) == {"title": "Page", "name": "a"}
-        with pytest.raises(KeyError, match="nothing"):
-            await kitty.client.call("nothing")
+        with pytest.raises(KeyError, match="absent"):
+            await kitty.client.call("absent")
         with pytest.raises(KeyError, match="sold"):
             await kitty.client.gone()
         wants = {"Accept": "application/json"}
@@ -218,6 +222,10 @@ def test_metrics_name_the_method_of_a_page(run_async):
         numbers = await kitty.client.metrics()
         assert numbers['http,code="200",method="page"'] == 1
         assert numbers['http,code="404",method="(none)"'] == 1
+        # The page is public; that it is made by `page` is nobody's business.
+        public = json.loads((await get(kitty, "/metrics"))[2])
+        assert 'http,code="404",method="(none)"' in public
+        assert 'http,code="200",method="page"' not in public
 
     with_site(run_async, check)
 
@@ -264,6 +272,15 @@ def test_a_supervisor_that_lists_public_methods_limits_pages_too(run_async):
     run_async(main())
 
 
+def test_an_answer_that_has_no_body_has_no_length_either(run_async):
+    async def check(kitty):
+        status, headers, body = await get(kitty, "/nothing")
+        assert (status, body) == (204, b"")
+        assert not headers.keys() & {"content-length", "transfer-encoding", "content-type"}
+
+    with_site(run_async, check)
+
+
 # --- static files -------------------------------------------------------------
 
 ALL_BYTES = bytes(range(256)) * 1024
@@ -307,7 +324,7 @@ def test_files_come_as_they_are(run_async, loop_kind, folder):
 def test_clients_get_files_by_the_method(run_async, folder):
     async def check(kitty):
         items = [item async for item in kitty.client.web_static("all.bin")]
-        assert b"".join(i if isinstance(i, bytes) else i["data"] for i in items) == ALL_BYTES
+        assert b"".join(item["data"] for item in items) == ALL_BYTES
 
     with_site(run_async, check, folder=folder)
 
@@ -428,7 +445,6 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_passed_off_as_whole(run_asy
         size = 64 * 1024 * 1024
         with big.open("wb") as file:
             file.truncate(size)
-        import asyncio
 
         reader, writer = await asyncio.open_connection(kitty.host, kitty.port)
         writer.write(b"GET /test/static/big.bin HTTP/1.1\r\nHost: h\r\n\r\n")
