@@ -27,7 +27,7 @@ from . import respond
 from .admission import admit
 from .delegation import ANSWER, CHUNKS, REPLY_TO, FileSink, SocketSink, abandon, sink_for
 from .errors import BadRequest
-from .failures import describe
+from .failures import describe, without_secret
 from .request import FdsResult, HttpResult, RequestInfo
 from .serving import Hooks, Service, Session, Settings, origin_of
 from .stepping import in_a_task, step
@@ -303,6 +303,7 @@ class Exchange:
             log.info("client gone method=%s: %s", self.name, error)
             return False
         status, body, extra = describe(error, authed=self.request.authed)
+        body["error"] = without_secret(body["error"], self._settings.secret)
         if status == 500:
             log.error("method failed method=%s", self.name, exc_info=error)
         self.status = status

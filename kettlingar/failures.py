@@ -27,6 +27,11 @@ def describe(error: Exception, *, authed: bool) -> tuple[int, dict[str, Any], di
     return 500, body, {}
 
 
+def without_secret(text: str, secret: str) -> str:
+    """An error quotes what was wrong, which may be a token in a wrong place."""
+    return text.replace(secret, "(token)") if secret else text
+
+
 def sendable(text: str) -> str:
     """A text that UTF-8 can carry: an error may name a file whose name is not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

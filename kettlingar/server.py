@@ -16,6 +16,7 @@ from kettlingar.wire.http11 import Refusal
 from . import respond
 from ._compat import start
 from .exchange import Exchange
+from .failures import without_secret
 from .serving import Hooks, Origin, Service, Settings, origin_of
 from .stepping import rest_of
 
@@ -89,8 +90,9 @@ class Server:
 
     def refuse(self, connection: Connection, refusal: Refusal) -> None:
         """Answer bytes that are no request."""
-        log.info("refused status=%d why=%r", refusal.status, refusal.message)
-        connection.send(respond.refusal(refusal.status, refusal.message))
+        why = without_secret(refusal.message, self._settings.secret)
+        log.info("refused status=%d why=%r", refusal.status, why)
+        connection.send(respond.refusal(refusal.status, why))
 
     def answering(self, connection: Connection) -> None:
         """Tell the observer that an answer begins."""
@@ -168,7 +170,7 @@ class Server:
         try:
             keep_alive = await exchange.run()
         except asyncio.CancelledError:
-            log.info("request cancelled path=%s", incoming.head.path)
+            log.info("request cancelled method=%s", exchange.name)
             raise
         except BaseException:
             log.exception("cannot answer: this is a defect of kettlingar, or of a hook")
