@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from .asking import AskedEndpoint, own_asker
 from .client import Client
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint
 from .errors import NotFound, NotRunning
@@ -62,8 +63,7 @@ async def endpoint_for(name: str) -> Endpoint:
     NotRunning lists where it was looked for.
     """
     tried: list[str] = []
-    for control in control_paths():
-        endpoint = SupervisorEndpoint(control, name)
+    for endpoint in _by_supervisor(name):
         try:
             link = await endpoint.open()
         except (NotRunning, NotFound) as error:
@@ -78,6 +78,14 @@ async def endpoint_for(name: str) -> Endpoint:
     if found:
         return FileEndpoint(*found[0])
     raise NotRunning(f"cannot find a service called {name!r}: {'; '.join(tried)}")
+
+
+def _by_supervisor(name: str) -> list[Endpoint]:
+    """A service asks over its own channel, which says who it is; others at the control socket."""
+    asker = own_asker()
+    if asker is not None:
+        return [AskedEndpoint(asker, name)]
+    return [SupervisorEndpoint(control, name) for control in control_paths()]
 
 
 def _published(name: str) -> list[tuple[Path, str]]:

@@ -27,6 +27,7 @@ from kettlingar.transport.fdpass import close_all
 
 from . import _compat
 from ._version import __version__
+from .asking import Asker, become_supervised
 from .errors import ConfigError
 from .guarding import Listeners, Meeting
 from .kitten import RPCKitten
@@ -61,6 +62,8 @@ class Worker:
         self._flushing = False
         self._loop = loop
         self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
+        self._asker = Asker(self._ask)
+        become_supervised(self._asker)
 
     async def run(self) -> int:
         """Live; return the exit code."""
@@ -129,6 +132,9 @@ class Worker:
         )
         return EX_CONFIG if permanent else 1
 
+    def _ask(self, ask: messages.Ask) -> None:
+        self._channel.send(ask)  # the one of now: adoption brings another
+
     # --- what the supervisor says ---------------------------------------------
 
     def _message(self, message: Any, fds: list[int]) -> None:
@@ -189,6 +195,9 @@ class Worker:
         if self._runtime is not None:
             self._runtime.server.hang_up(lambda origin: origin.trusted and origin.number in gone)
 
+    def _on_answer(self, message: messages.Answer, fds: list[int]) -> None:
+        self._asker.answered(message, fds)
+
     def _on_ping(self, message: messages.Ping, _fds: list[int]) -> None:
         server = self._runtime.server if self._runtime else None
         self._channel.send(
@@ -222,6 +231,7 @@ class Worker:
         messages.Caller: _on_caller,
         messages.Revoke: _on_revoke,
         messages.Ping: _on_ping,
+        messages.Answer: _on_answer,
         messages.LogLevel: _on_log_level,
         messages.LogFile: _on_log_file,
         messages.Drain: _on_drain,
@@ -234,6 +244,7 @@ class Worker:
         if self._runtime is None or self._ready is None:
             os._exit(1)  # nothing has begun, and nobody is there to tell
         self._alone.set()
+        self._asker.gone()
         if self._meeting is None:
             log.warning("the supervisor is gone: finishing what runs, then ending")
             self._runtime.stop_wanted.set()
