@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -30,6 +32,12 @@ def run(main: Coroutine[Any, Any, int], kind: str = "auto") -> int:
     """Run `main` on a new event loop to its end; cancel what it leaves."""
     with asyncio.Runner(loop_factory=loop_factory(kind)) as runner:
         return runner.run(main)
+
+
+def import_if_there(name: str) -> None:
+    """Import an optional module now, where it is installed, so that it need not be later."""
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(name)
 
 
 def set_process_title(title: str) -> None:

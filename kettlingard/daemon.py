@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from pathlib import Path
 
 from kettlingar.errors import NotFound
 from kettlingar.transport import messages
+from kettlingard.core.environment import worker_environment
 from kettlingard.core.layout import Layout
 from kettlingard.core.order import blockers, dependents, pulled_in, pulls_in, start_order, waits_for
 from kettlingard.core.reconcile import BRAKE
@@ -26,12 +28,15 @@ from kettlingard.host import clock
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.host.refusal import Refusals
+from kettlingard.zygote.choice import Kind
+from kettlingard.zygote.herd import Zygotes
 
 from .bell import Bell
 from .catalog import Catalog, Definition
 from .ingress import Ingress
 from .service import Service, Surroundings
 from .worker.process import Worker
+from .worker.start import ByExec, ByZygote, kind_for
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +67,14 @@ class Daemon:
         self.ended = asyncio.Event()
         self.reaper = Reaper(loop)
         self._refusals = Refusals(loop)
+        self._zygotes = Zygotes(
+            loop,
+            self.reaper,
+            worker_environment(os.environ, (), (), {}, {}),
+            Path(layout.log) / "zygote.log",
+            self._kinds,
+        )
+        self._starter = ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
         self._looking = False
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
@@ -110,6 +123,7 @@ class Daemon:
         return Surroundings(
             loop=self.loop,
             reaper=self.reaper,
+            starter=self._starter,
             ingress=lambda name: Ingress(self.loop, name, self._refusals),
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
@@ -120,6 +134,11 @@ class Daemon:
             changed=self._changed,
             asked=self._asked,
         )
+
+    def _kinds(self) -> set[Kind]:
+        """The zygotes that definitions ask for now."""
+        specs = [service.spec for service in self.services.values() if service.spec is not None]
+        return {kind for spec in specs if (kind := kind_for(spec)) is not None}
 
     # --- services ---
 
@@ -237,4 +256,5 @@ class Daemon:
         for service in self.services.values():
             service.close()
         self._refusals.close()
+        self._zygotes.close()
         self.reaper.close()

@@ -33,6 +33,7 @@ from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
 from kettlingard.worker.process import Listener, Worker
+from kettlingard.worker.start import Starter
 
 from .events import History
 from .grants import Grants, owner, read_rights
@@ -51,6 +52,7 @@ class Surroundings:
 
     loop: asyncio.AbstractEventLoop
     reaper: Reaper
+    starter: Starter
     ingress: Callable[[str], Ingress]
     folder: Path  # of states; the service has its own in it
     logs: Path
@@ -189,6 +191,7 @@ class Service:
         worker = Worker(
             self._around.loop,
             self._around.reaper,
+            self._around.starter,
             self._launch(member),
             Listener(
                 event=lambda event: self.feed(number, event),

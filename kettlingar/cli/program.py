@@ -26,6 +26,12 @@ def _run(args: list[str]) -> int:
     return run()
 
 
+def _zygote(args: list[str]) -> int:
+    from kettlingar.zygote import main as zygote
+
+    return zygote()
+
+
 def _launch(args: list[str]) -> int:
     """What `start` of a service becomes in its own process; the orders are on standard input."""
     from kettlingar.launch import main as launch
@@ -48,6 +54,7 @@ def _help(args: list[str]) -> int:
 _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "ctl": _ctl,
     "run": _run,
+    "zygote": _zygote,
     "launch": _launch,
     "version": _version,
     "--version": _version,

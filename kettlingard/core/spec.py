@@ -20,6 +20,7 @@ from .values import (
     EXIT_STATUS,
     KITTEN,
     LIMIT,
+    MODULE,
     OCTAL,
     PATH,
     PUBLIC,
@@ -135,8 +136,8 @@ class PoolKeys:
     """[pool]: how many, and how they come."""
 
     instances: int = _key(at_least(0), 1, L, "places to keep filled")
-    zygote: object = _later(BOOL, N, "fork from a warm process")
-    preload: object = _later(list_of(TEXT), N, "modules imported once in the zygote")
+    zygote: bool = _key(BOOL, True, N, "fork from a warm process; false = a fresh interpreter")
+    preload: tuple[str, ...] = _key(list_of(MODULE), (), N, "modules imported once in the zygote")
     start_parallelism: int = _key(at_least(1), 2, L, "starts at the same time")
     min_instances: object = _later(WHOLE, L, "fewest places")
     max_instances: object = _later(WHOLE, L, "most places")

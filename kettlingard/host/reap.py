@@ -42,6 +42,26 @@ class Reaper:
         self._loop = loop
         self._watched: dict[int, tuple[int, OnEnd]] = {}  # pid -> pidfd, on_end
         self._strangers: deque[tuple[int, ExitStatus]] = deque(maxlen=_REMEMBERED)
+        self._holds = 0
+        self._due = False  # a sweep met a stranger while held
+
+    def watches(self, pid: int) -> bool:
+        """Is somebody waiting for the end of this process?"""
+        return pid in self._watched
+
+    def hold(self) -> None:
+        """Reap no stranger until `release`: one of them is about to be watched.
+
+        So its number stays its own, and its end is kept for whoever watches it.
+        """
+        self._holds += 1
+
+    def release(self) -> None:
+        """One `hold` less."""
+        self._holds -= 1
+        if self._due and not self._holds:
+            self._due = False
+            self.sweep()
 
     def watch(self, pid: int, pidfd: int, on_end: OnEnd) -> None:
         """Call `on_end` from the loop, once, after the process has ended."""
@@ -74,6 +94,9 @@ class Reaper:
             if seen.si_pid in self._watched:
                 self._ended(seen.si_pid)
                 continue
+            if self._holds:
+                self._due = True
+                return
             end = _status(seen)
             self._strangers.append((seen.si_pid, end))
             if on_stranger:

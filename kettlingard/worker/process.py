@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -20,7 +19,7 @@ from typing import Any
 
 from kettlingar._version import __version__
 from kettlingar.transport import messages
-from kettlingar.transport.channel import Channel, channel_pair
+from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 from kettlingard.core.vocabulary import (
     BecameReady,
@@ -41,6 +40,7 @@ from .launch import Launch
 from .load import Load
 from .probe import ping
 from .pulse import Pulse
+from .start import Outcome, Starter
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +60,15 @@ class Worker:
     """Owns the process's pidfd and channel, until `close`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, reaper: Reaper, launch: Launch, listener: Listener
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reaper: Reaper,
+        starter: Starter,
+        launch: Launch,
+        listener: Listener,
     ) -> None:
         self._loop = loop
+        self._starter = starter
         self._reaper = reaper
         self._listener = listener
         self.launch = launch
@@ -74,7 +80,6 @@ class Worker:
         self.load = Load(loop.time())
         self._id: procid.ProcId | None = None
         self._child: spawn.Child | None = None
-        self._spawning: spawn.Spawning | None = None
         self._channel: Channel | None = None
         self._pulse: Pulse | None = None
         self._probe: asyncio.Task[None] | None = None
@@ -87,40 +92,23 @@ class Worker:
 
     def start(self) -> None:
         """Begin; Spawned or SpawnFailed follows, never before this returns."""
-        try:
-            self._begin()
-        except SpawnError as why:
-            self._loop.call_soon(self._spawned, why)
-        except OSError as why:  # no more descriptors, say
-            self._loop.call_soon(self._spawned, SpawnError("prepare", why.errno or errno.EIO))
+        with contextlib.suppress(OSError):  # there is none yet
+            self._log_start = self.launch.log_file.stat().st_size
+        self._starter.start(self.launch, self._spawned)
 
-    def _begin(self) -> None:
-        with contextlib.ExitStack() as stack:
-            ours, theirs = channel_pair()
-            stack.callback(theirs.close)
-            keep = stack.enter_context(contextlib.ExitStack())
-            keep.callback(ours.close)
-            log_fd = self.launch.open_log()
-            stack.callback(os.close, log_fd)
-            self._log_start = os.fstat(log_fd).st_size
-            self._spawning = spawn.begin(self.launch.request(theirs.fileno(), log_fd))
-            keep.pop_all()
-            self._channel = Channel(
-                self._loop, ours, messages.FromWorker, self._message, self._channel_ended
-            )
-            self._spawning.when_known(self._loop, self._spawned)
-
-    def _spawned(self, outcome: spawn.Child | SpawnError) -> None:
-        self._spawning = None
+    def _spawned(self, outcome: Outcome) -> None:
         if isinstance(outcome, SpawnError):
             text = f"{os.strerror(outcome.errno)} {outcome.subject}".strip()
             self._tell(SpawnFailed(self._loop.time(), outcome.step, text))
             self.close()
             return
-        self._child = outcome
-        self.pid = outcome.pid
-        self._id = procid.identify(outcome.pid)
-        self._reaper.watch(outcome.pid, outcome.pidfd, self._ended)
+        child = self._child = outcome.child
+        self.pid = child.pid
+        self._id = procid.identify(child.pid)
+        self._channel = Channel(
+            self._loop, outcome.channel, messages.FromWorker, self._message, self._channel_ended
+        )
+        self._reaper.watch(child.pid, child.pidfd, self._ended)
         self._tell(Spawned(self._loop.time()))
 
     async def _be_pinged(self) -> None:

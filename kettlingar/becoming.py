@@ -1,0 +1,129 @@
+"""A process that was forked becomes as one that was executed: all that exec would have reset.
+
+The child of a zygote goes through the same steps as kettlingard's own child
+before exec, in the same order and with the same names, so that a definition
+fails in the same words both ways.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kettlingar.transport.forking import Fork
+
+PR_SET_NO_NEW_PRIVS = 38
+FAILED = 127  # exit code, as of a program that cannot be executed
+
+# Looked up once, in the zygote.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The descriptors that came with the order; the worker owns them."""
+
+    channel: int
+    log: int
+    report: int
+
+
+def become(order: Fork, given: Given) -> None:
+    """Be the process of `order`; one that cannot be reports why, and ends."""
+    step = "fork"
+    try:
+        for name, prepare in _STEPS:
+            step = name
+            prepare(order, given)
+    except OSError as why:
+        _fail(given, step, why.errno or 0, str(why.filename or ""))
+    except BaseException as why:  # noqa: BLE001  this copy of the zygote must not go on as one
+        _fail(given, step, errno.EINVAL, f"{type(why).__name__}: {why}")
+    os.close(given.report)
+
+
+def _fail(given: Given, step: str, number: int, subject: str) -> NoReturn:
+    try:
+        os.write(given.report, f"{step}\n{number}\n{subject}".encode(errors="replace")[:4096])
+    finally:
+        os._exit(FAILED)
+
+
+def _signals(_order: Fork, _given: Given) -> None:
+    """As Python has them at its start, whatever a preloaded module did."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)) and number != signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _session(_order: Fork, _given: Given) -> None:
+    os.setsid()
+
+
+def _descriptors(_order: Fork, given: Given) -> None:
+    os.dup2(given.log, 1)
+    os.dup2(given.log, 2)
+    os.close(given.log)
+
+
+def _limits(order: Fork, _given: Given) -> None:
+    for which, soft, hard in order.rlimits:
+        resource.setrlimit(which, (soft, hard))
+
+
+def _priority(order: Fork, _given: Given) -> None:
+    if order.nice:
+        os.nice(order.nice)
+    if order.oom_score_adjust:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(str(order.oom_score_adjust))
+
+
+def _directory(order: Fork, _given: Given) -> None:
+    os.umask(order.umask)
+    os.chdir(order.cwd)
+
+
+def _privileges(order: Fork, _given: Given) -> None:
+    if order.no_new_privileges and _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _environment(order: Fork, given: Given) -> None:
+    os.environ.clear()  # by unsetenv: C code sees the same
+    os.environ.update(order.env)
+    os.environ["KETTLINGARD_CHANNEL"] = str(given.channel)
+    time.tzset()
+
+
+def _interpreter(_order: Fork, _given: Given) -> None:
+    sys.argv[1:] = ["run"]
+    random.seed()
+    gc.enable()
+
+
+_STEPS: tuple[tuple[str, Callable[[Fork, Given], None]], ...] = (
+    ("signals", _signals),
+    ("session", _session),
+    ("descriptors", _descriptors),
+    ("limits", _limits),
+    ("priority", _priority),
+    ("directory", _directory),
+    ("privileges", _privileges),
+    ("environment", _environment),
+    ("interpreter", _interpreter),
+)
