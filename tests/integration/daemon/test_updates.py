@@ -140,6 +140,7 @@ def test_thousands_of_connections_leave_no_descriptor_behind(steady):
     one = steady("[pool]\ninstances = 2\n")
     pids = [one.pid, *one.pids("steady")]
     one.get("/pid")
+    until(lambda: one.status("steady")["in_flight"] == 0, 5)  # that one is closed everywhere
     before = [len(descriptors(pid)) for pid in pids]
     with Load(one.port, clients=8) as load:
         until(lambda: len(load.done) > 2000, 40)
