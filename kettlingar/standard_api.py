@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kettlingar.api.describe import help_method, help_overview, method_record
+from kettlingar.api.routing import normal_prefix
 from kettlingar.config.edit import edit
 
 from .errors import BadRequest, ConfigError, NotFound
@@ -109,9 +110,30 @@ class StandardApi:
         """Log as the setting says from now on."""
         set_level(self.config.worker_log_level)
 
+    async def api_openapi(self, _request: RequestInfo) -> HttpResult:
+        """A page that shows all methods, and can call them. It needs nothing from elsewhere."""
+        from kettlingar.api.page import docs_page
+
+        page = docs_page(self.config.app_name, type(self).__doc__ or "", self.methods)
+        return HttpResult("text/html", page)
+
     async def api_quitquitquit(self, _request: RequestInfo) -> HttpResult:
         """Stop the service, after this answer and those that are being made."""
         if self.stop_wanted is None:
             raise NotFound("this service runs in your own process; there is nothing to stop")
         asyncio.get_running_loop().call_soon(self.stop_wanted.set)
         return HttpResult("text/plain", "Goodbye!\n")
+
+
+async def _openapi_json(self: StandardApi, _request: RequestInfo) -> dict[str, Any]:
+    """All methods for programs that read OpenAPI."""
+    from kettlingar.api.openapi import openapi
+
+    version = str(getattr(self, "__version__", ""))
+    prefix = normal_prefix(self.config.worker_url_path)
+    doc = type(self).__doc__ or ""
+    return openapi(self.config.app_name, doc, version, self.methods, prefix)
+
+
+# Its path is /openapi.json, and a path is a method's name.
+setattr(StandardApi, "api_openapi.json", _openapi_json)

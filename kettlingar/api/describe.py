@@ -69,7 +69,7 @@ def method_record(method: Method, docs: bool = False) -> dict[str, Any]:
 
 def help_overview(kitten_doc: str, methods: Iterable[Method], program: str) -> str:
     """What `help` prints: the service, the commands, the methods, one line each."""
-    rows = {m.name: (usage(m), _first_line(m.doc)) for m in _one_each(methods)}
+    rows = {m.name: (usage(m), _first_line(m.doc)) for m in one_each(methods)}
     api = [row for name, row in rows.items() if name not in COMMANDS]
     commands = list(COMMANDS.items())
     width = min(34, max(len(left) for left, _ in [*commands, *api]))
@@ -150,22 +150,22 @@ def _argument_record(p: Parameter) -> dict[str, Any]:
         "kind": _KINDS[p.kind],
     }
     if p.default is not EMPTY:
-        record["default"] = _plain(p.default)
+        record["default"] = plain_default(p.default)
     return record
 
 
-def _plain(value: Any) -> Any:
+def plain_default(value: Any) -> Any:
     """A default as JSON and msgpack can carry it."""
     if isinstance(value, Enum):
-        return _plain(value.value)
+        return plain_default(value.value)
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_default(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_default(item) for key, item in value.items()}
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
 
 
-def _one_each(methods: Iterable[Method]) -> list[Method]:
+def one_each(methods: Iterable[Method]) -> list[Method]:
     """Of a private and a public method of one name, the private one."""
     found: dict[str, Method] = {}
     for method in methods:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 USAGE = """\
 Usage: kettlingar ctl COMMAND …        ask the supervisor: status, start, stop, logs, call, …
        kettlingar run MODULE:CLASS     be the worker of a supervisor (kettlingard calls this)
+       kettlingar stub MODULE:CLASS    print a typed stub of the service's client
        kettlingar version              say which version this is
 
 A service is started by its own command line: python3 -m its.module help
@@ -39,6 +40,12 @@ def _launch(args: list[str]) -> int:
     return launch()
 
 
+def _stub(args: list[str]) -> int:
+    from kettlingar.cli.stub import main as stub
+
+    return stub(args)
+
+
 def _version(args: list[str]) -> int:
     from kettlingar._version import __version__
 
@@ -56,6 +63,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "zygote": _zygote,
     "launch": _launch,
+    "stub": _stub,
     "version": _version,
     "--version": _version,
     "help": _help,
