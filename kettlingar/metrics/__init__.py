@@ -94,9 +94,9 @@ class MetricsKitten:
     def _metrics_begin_times(
         self, name: str, status: int, *, public: bool
     ) -> tuple[Number, Histogram]:
-        method = name or "(none)"
+        method, code = name or "(none)", status or "other"  # raw_ methods write their own
         return (
-            self._metrics.counter("http", {"method": method, "code": status}, public=public),
+            self._metrics.counter("http", {"method": method, "code": code}, public=public),
             self._metrics.histogram(
                 "http_request_duration_seconds", {"method": method}, public=public
             ),
@@ -127,15 +127,17 @@ class MetricsKitten:
         self, _request: RequestInfo, openmetrics: bool = False, **labels: str
     ) -> Any:
         """Show the public numbers; openmetrics: as OpenMetrics text. Other arguments are labels."""
-        return self._metrics_page(openmetrics=openmetrics, private=False, labels=labels)
+        return await self._metrics_page(openmetrics=openmetrics, private=False, labels=labels)
 
     async def api_metrics(
         self, _request: RequestInfo, openmetrics: bool = False, **labels: str
     ) -> Any:
         """Show all numbers; openmetrics: as OpenMetrics text. Other arguments become labels."""
-        return self._metrics_page(openmetrics=openmetrics, private=True, labels=labels)
+        return await self._metrics_page(openmetrics=openmetrics, private=True, labels=labels)
 
-    def _metrics_page(self, *, openmetrics: bool, private: bool, labels: dict[str, str]) -> Any:
+    async def _metrics_page(
+        self, *, openmetrics: bool, private: bool, labels: dict[str, str]
+    ) -> Any:
         try:
             extra = sorted_labels(labels.items())
         except ValueError as problem:
@@ -143,7 +145,7 @@ class MetricsKitten:
         found = self._metrics.visible(private=private)
         if not openmetrics:
             return plain(found, extra, self.METRICS_MIN_SAMPLES)
-        mimetype, text = openmetrics_text(found, extra, self.METRICS_MIN_SAMPLES)
+        mimetype, text = await openmetrics_text(found, extra, self.METRICS_MIN_SAMPLES)
         return HttpResult(mimetype, text)
 
 
@@ -152,8 +154,8 @@ class RPCKittenVarz(MetricsKitten):
 
     async def public_api_varz(self, _request: RequestInfo) -> Any:
         """Show the public numbers."""
-        return self._metrics_page(openmetrics=False, private=False, labels={})
+        return await self._metrics_page(openmetrics=False, private=False, labels={})
 
     async def api_varz(self, _request: RequestInfo) -> Any:
         """Show all numbers."""
-        return self._metrics_page(openmetrics=False, private=True, labels={})
+        return await self._metrics_page(openmetrics=False, private=True, labels={})

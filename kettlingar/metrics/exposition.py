@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -43,10 +45,15 @@ def _statistics(samples: Samples, min_samples: int) -> Iterator[tuple[str, float
         yield "_m90", samples.percentile(90)
 
 
-def openmetrics(found: Iterable[Series], extra: Labels, min_samples: int) -> tuple[str, bytes]:
-    """Return MIME type and text. HttpError 501 if prometheus_client is not installed."""
+async def openmetrics(
+    found: Iterable[Series], extra: Labels, min_samples: int
+) -> tuple[str, bytes]:
+    """Return MIME type and text. HttpError 501 if prometheus_client is not installed.
+
+    Its import and the writing take long enough for others to notice: a thread does both.
+    """
     try:
-        from prometheus_client.openmetrics import exposition as text
+        text = await asyncio.to_thread(import_module, "prometheus_client.openmetrics.exposition")
     except ImportError as problem:
         raise HttpError(
             501,
@@ -54,8 +61,8 @@ def openmetrics(found: Iterable[Series], extra: Labels, min_samples: int) -> tup
             " pip install 'kettlingar[metrics]'",
         ) from problem
     families = _Families(list(_families(found, dict(extra), min_samples)))
-    write: Callable[[object], bytes] = text.generate_latest
-    return text.CONTENT_TYPE_LATEST, write(families)
+    mimetype: str = text.CONTENT_TYPE_LATEST
+    return mimetype, await asyncio.to_thread(text.generate_latest, families)
 
 
 class _Families:

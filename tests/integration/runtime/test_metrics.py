@@ -149,7 +149,7 @@ def test_labels_that_the_text_cannot_have_are_a_bad_request(run_async, label):
 
 def test_without_the_extra_it_says_what_to_install(run_async, monkeypatch):
     async def check(kitty):
-        monkeypatch.setitem(sys.modules, "prometheus_client.openmetrics", None)
+        monkeypatch.setitem(sys.modules, "prometheus_client.openmetrics.exposition", None)
         status, _, body = await get(kitty, "/metrics?openmetrics=y")
         assert status == 501
         assert "kettlingar[metrics]" in json.loads(body)["error"]

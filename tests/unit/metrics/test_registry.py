@@ -1,5 +1,7 @@
 """Numbers by name and labels, and their text."""
 
+import asyncio
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -8,7 +10,7 @@ from kettlingar.metrics.registry import Registry
 
 
 def families(registry, extra=(), min_samples=3):
-    _, text = openmetrics(registry.visible(private=True), extra, min_samples)
+    _, text = asyncio.run(openmetrics(registry.visible(private=True), extra, min_samples))
     return {family.name: family for family in text_string_to_metric_families(text.decode())}
 
 
