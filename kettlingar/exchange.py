@@ -20,6 +20,7 @@ from kettlingar.api.methods import Method
 from kettlingar.api.takeover import TAKEN, Takeover
 from kettlingar.transport.connection import Connection, Incoming
 from kettlingar.transport.fdpass import close_all, give, take
+from kettlingar.transport.sender import ReaderGoneError
 from kettlingar.wire.content import Kind, decode_body, from_query, negotiate
 from kettlingar.wire.fdtags import FdTag
 
@@ -299,7 +300,8 @@ class Exchange:
     # --- failures -------------------------------------------------------------
 
     async def _fail(self, error: Exception) -> bool:
-        if self._connection.stream.closing and self._sink is self._connection:
+        gone = isinstance(error, ReaderGoneError) or self._connection.stream.closing
+        if gone and self._sink is self._connection:
             log.info("client gone method=%s: %s", self.name, error)
             return False
         status, body, extra = describe(error, authed=self.request.authed)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from .unixpath import StrPath, unix_address
 
 BACKLOG = 1024
+UNSENT = 128 * 1024  # bytes that the kernel takes ahead of the network: what a dead reader costs us
 ANY = {"", "*"}  # every address, IPv4 and IPv6
 
 
@@ -34,6 +35,7 @@ def bind_tcp(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it: one system call saved for each of them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)
         sock.bind(address)

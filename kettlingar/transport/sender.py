@@ -13,6 +13,10 @@ JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffe
 HIGH_WATER = 256 * 1024  # bytes
 
 
+class ReaderGoneError(ConnectionError):
+    """What was written cannot arrive: nobody's fault here."""
+
+
 class Sender:
     """Writes to a stream socket, which it makes non-blocking; `stream.SocketStream` adds reading and the end.
 
@@ -106,7 +110,7 @@ class Sender:
             self._waiters.append(waiter)
             await waiter
         if self._error is not None:
-            raise ConnectionError(f"cannot send: {self._error}") from self._error
+            raise ReaderGoneError(f"cannot send: {self._error}") from self._error
 
     # --- for the other half ---
 

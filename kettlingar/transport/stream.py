@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from .sender import Sender
 
 READ_SIZE = 64 * 1024  # bytes for one read; small ones stay off mmap
 READ_MORE = 256 * 1024  # after a read that was full
+NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: drop what was not sent
 READS_AFTER_BREAK = 64  # reads after a failed write: what had arrived before it
 
 
@@ -197,6 +199,9 @@ class SocketStream(Sender):
         if self._fd < 0:
             return
         with suppress(OSError):
+            if self.buffered:
+                # By a reset: else the kernel goes on offering its share to a reader who takes none.
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             self._sock.shutdown(socket.SHUT_RDWR)
         self._release()
 
