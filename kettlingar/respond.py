@@ -19,6 +19,7 @@ RPC_TYPES = {kind.mimetype: kind for kind in (Kind.MSGPACK, Kind.JSON)}
 Encode = Callable[[Kind, object], bytes]
 
 NO_BODY = frozenset({204, 304})  # nor a length (RFC 9110, 8.6)
+FRAMING = frozenset({"content-length", "transfer-encoding"})  # only written here, once
 
 
 class Sink(Protocol):
@@ -107,7 +108,7 @@ def body_of(result: HttpResult, kind: Kind, encode: Encode) -> tuple[str, bytes]
 
 def extra_headers(result: HttpResult) -> list[tuple[str, str]]:
     """Return the headers that a result brings beside its type and length."""
-    extra = list(result.headers.items())
+    extra = [(k, v) for k, v in result.headers.items() if k.lower() not in FRAMING]
     if result.redirect_to:
         extra.append(("Location", result.redirect_to))
     return extra
@@ -140,6 +141,12 @@ def one(
     sink.send(start if without_body else start + body, fds)
 
 
+def _promised(first: HttpResult) -> int | None:
+    """The length that a stream's first item gives: an author who knows it may say so."""
+    headers = first.headers.items()
+    return next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+
+
 class StreamWriter:
     """Writes a generator's items as chunks, many to a write while nobody has to wait."""
 
@@ -167,8 +174,8 @@ class StreamWriter:
         self.status = first.http_code
         if self.status in NO_BODY:
             self._chunked, self.left = False, 0
-        elif "Content-Length" in first.headers:
-            self._chunked, self.left = False, int(first.headers["Content-Length"])
+        elif (length := _promised(first)) is not None:
+            self._chunked, self.left = False, length
         if self._chunked:
             extra.append(("Transfer-Encoding", "chunked"))
         if first.mimetype == EVENT_STREAM:
@@ -177,6 +184,7 @@ class StreamWriter:
             first.http_code,
             "" if self.status in NO_BODY else first.mimetype or self._kind.mimetype,
             close=self._close or self._sink.closing,
+            length=None if self.status in NO_BODY else self.left,
             extra=extra,
         )
 

@@ -15,7 +15,7 @@ from kettlingar.process import Runtime, settings_of
 from kettlingar.testing import running
 from kettlingar.webkitten import Route, WebKitten
 
-from .test_serving import get
+from .test_serving import get, raw
 
 
 class Site(MetricsKitten, RPCKitten, WebKitten):
@@ -69,6 +69,13 @@ class Site(MetricsKitten, RPCKitten, WebKitten):
 
     async def public_api_missing(self, _request_info, path: str = ""):
         return {"title": "Oh noes", "content": path}
+
+    async def public_api_measured(self, _request_info, length: int = 4):
+        yield HttpResult("text/plain", "", headers={"content-length": str(length)})
+        yield "four"
+
+    async def public_api_wrong(self, _request_info):
+        return HttpResult("text/plain", "four", headers={"Content-Length": "9"})
 
     async def public_api_nothing(self, _request_info):
         return HttpResult("text/plain", "lost", http_code=204)
@@ -275,6 +282,22 @@ def test_an_answer_that_has_no_body_has_no_length_either(run_async):
         status, headers, body = await get(kitty, "/nothing")
         assert (status, body) == (204, b"")
         assert not headers.keys() & {"content-length", "transfer-encoding", "content-type"}
+
+    with_site(run_async, check)
+
+
+def test_a_stream_may_say_its_length_and_is_held_to_it(run_async):
+    async def check(kitty):
+        status, headers, body = await get(kitty, "/measured")
+        assert (status, headers["content-length"], body) == (200, "4", b"four")
+        assert "transfer-encoding" not in headers
+        for wrong in (3, 5):
+            data = await raw(kitty, b"GET /measured?length=%d HTTP/1.1\r\nHost: h\r\n\r\n" % wrong)
+            head, _, body = data.partition(b"\r\n\r\n")
+            assert b"Content-Length: %d" % wrong in head
+            assert len(body) != wrong  # and the connection has ended
+        # What is no stream has its length counted.
+        assert (await get(kitty, "/wrong"))[1]["content-length"] == "4"
 
     with_site(run_async, check)
 
