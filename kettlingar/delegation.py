@@ -50,7 +50,8 @@ class SocketSink:
     async def end(self) -> None:
         """Close our copy, when all is sent."""
         self.stream.high_water = 0
-        await self.stream.drained()
+        with suppress(ConnectionError):  # whoever was to read it is gone
+            await self.stream.drained()
         self.stream.close()
 
 
@@ -78,7 +79,13 @@ class FileSink:
         try:
             await self.drained()
         finally:
-            os.close(self._fd)
+            self.close()
+
+    def close(self) -> None:
+        """Close it; what waits is not written."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def sink_for(fd: int) -> SocketSink | FileSink:
@@ -89,7 +96,12 @@ def sink_for(fd: int) -> SocketSink | FileSink:
 
 
 def abandon(sink: SocketSink | FileSink) -> None:
-    """Give up an answer that cannot be finished."""
-    with suppress(OSError):
-        if isinstance(sink, SocketSink):
-            sink.stream.abort()
+    """Leave the rest of an answer to somebody else: close our copy, and nothing more.
+
+    A shutdown would end the connection for them too.
+    """
+    if isinstance(sink, SocketSink):
+        with suppress(RuntimeError):  # it broke, and is closed
+            sink.stream.detach().close()
+    else:
+        sink.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
@@ -235,6 +236,14 @@ class RPCKitten(StandardApi, OwnLog):
     def get_docstring(self, method: Any) -> str:
         """Return the help text of a function or class."""
         return method.__doc__ or ""
+
+    def documented(self) -> tuple[str, MethodTable]:
+        """The class's help text, and the methods with theirs, as `get_docstring` has them."""
+        doc = self.get_docstring(type(self))
+        if type(self).get_docstring is RPCKitten.get_docstring:
+            return doc, self.methods
+        told = (replace(m, doc=self.get_docstring(m.function(self))) for m in self.methods)
+        return doc, MethodTable(told)
 
     def print_result(self, result: Any) -> None:
         """Print a result on the command line."""

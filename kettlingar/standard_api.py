@@ -16,6 +16,8 @@ from .remembered import renew
 from .request import HttpResult, RequestInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kettlingar.api.methods import MethodTable
     from kettlingar.config.schema import Configuration
 
@@ -26,6 +28,7 @@ class StandardApi:
     methods: MethodTable
     config: Configuration
     stop_wanted: asyncio.Event | None
+    documented: Callable[[], tuple[str, MethodTable]]
 
     async def public_api_ping(self, _request: RequestInfo) -> HttpResult:
         """Say that the service is there. Needs no token."""
@@ -53,7 +56,7 @@ class StandardApi:
             "lag": lag,
             "methods": {
                 ("public_" if method.public else "") + method.name: method_record(method, docs=docs)
-                for method in self.methods
+                for method in (self.documented()[1] if docs else self.methods)
             },
             "_format": "Pong via %(conn)s!",
         }
@@ -64,10 +67,10 @@ class StandardApi:
     async def api_help(self, _request: RequestInfo, command: str = "") -> HttpResult:
         """Describe the service, or one of its methods."""
         program = self.config.app_name
+        doc, methods = self.documented()
         if not command:
-            doc = type(self).__doc__ or ""
-            return HttpResult("text/plain", help_overview(doc, list(self.methods), program))
-        found = self.methods.find(command, private=True)
+            return HttpResult("text/plain", help_overview(doc, list(methods), program))
+        found = methods.find(command, private=True)
         if found is None:
             raise NotFound(f"no such method: {command}")
         return HttpResult("text/plain", help_method(found, program))
@@ -114,7 +117,7 @@ class StandardApi:
         """A page that shows all methods, and can call them. It needs nothing from elsewhere."""
         from kettlingar.api.page import docs_page
 
-        page = docs_page(self.config.app_name, type(self).__doc__ or "", self.methods)
+        page = docs_page(self.config.app_name, *self.documented())
         return HttpResult("text/html", page)
 
     async def api_quitquitquit(self, _request: RequestInfo) -> HttpResult:
@@ -131,8 +134,8 @@ async def _openapi_json(self: StandardApi, _request: RequestInfo) -> dict[str, A
 
     version = str(getattr(self, "__version__", ""))
     prefix = normal_prefix(self.config.worker_url_path)
-    doc = type(self).__doc__ or ""
-    return openapi(self.config.app_name, doc, version, self.methods, prefix)
+    doc, methods = self.documented()
+    return openapi(self.config.app_name, doc, version, methods, prefix)
 
 
 # Its path is /openapi.json, and a path is a method's name.

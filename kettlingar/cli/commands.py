@@ -120,9 +120,10 @@ def _edited(kitten: RPCKitten, request: Request) -> dict[str, Any]:
 async def describe(kitten: RPCKitten, request: Request) -> None:
     """Print help, from the class: the service need not run, unless only it knows the method."""
     name = request.args[0] if request.args else ""
-    method = kitten.methods.find(name, private=True)
+    doc, methods = kitten.documented()
+    method = methods.find(name, private=True)
     if not name:
-        show(help_overview(type(kitten).__doc__ or "", kitten.methods, program()))
+        show(help_overview(doc, methods, program()))
     elif method is not None:
         show(help_method(method, program()))
     else:
