@@ -151,17 +151,21 @@ class RPCKitten(StandardApi, OwnLog):
         return import_module("kettlingar.asynctools").SyncProxy(self)
 
     def __str__(self) -> str:
-        return f"{type(self).__name__} on {self.api_url or '(not connected)'}"
+        return f"{type(self).__name__} on {self.whereabouts()[0] or '(not connected)'}"
+
+    def whereabouts(self) -> tuple[str | None, Any]:
+        """Return URL and address of the connected service, also if a method is called `url`."""
+        return (None, None) if self._client is None else (self._client.url, self._client.address)
 
     @property
     def api_url(self) -> str | None:
         """Where the connected service answers; without its secret."""
-        return self._client.url if self._client is not None else None
+        return self.whereabouts()[0]
 
     @property
     def api_addr(self) -> Any:
         """The connected service's address: a path, or (host, port)."""
-        return self._client.address if self._client is not None else None
+        return self.whereabouts()[1]
 
     @property
     def api_secret(self) -> str | None:

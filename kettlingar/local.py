@@ -16,7 +16,14 @@ from kettlingar.api.methods import Method, MethodTable
 from kettlingar.wire.content import Kind
 from kettlingar.wire.http11 import RequestHead
 
-from .errors import BadRequest, HttpError, NeedInfoException, NotFound, RedirectException, RemoteError
+from .errors import (
+    BadRequest,
+    HttpError,
+    NeedInfoException,
+    NotFound,
+    RedirectException,
+    RemoteError,
+)
 from .request import FdsResult, HttpResult, RequestInfo
 from .respond import as_result
 
@@ -93,7 +100,7 @@ def plain(value: object) -> Any:
         return value.files
     result = as_result(value)
     if result.redirect_to:
-        raise OSError(f"redirected to {result.redirect_to}")
+        raise OSError(f"cannot follow the answer elsewhere: {result.redirect_to}")
     if result.mimetype is None or result.mimetype in {Kind.JSON.mimetype, Kind.MSGPACK.mimetype}:
         return result.data
     data = result.data
@@ -108,7 +115,7 @@ def _as_remote(error: Exception) -> Exception:
     if isinstance(error, _KEPT):
         return error
     if isinstance(error, RedirectException):
-        return OSError(f"redirected to {error.url}")
+        return OSError(f"cannot follow the answer elsewhere: {error.url}")
     return RemoteError(f"{type(error).__name__}: {error}", remote_type=type(error).__name__)
 
 

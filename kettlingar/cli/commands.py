@@ -211,8 +211,8 @@ def _told(kitten: RPCKitten, note: str, **more: bool) -> dict[str, Any]:
 
 
 def _where(kitten: RPCKitten, *, tcp: bool) -> str:
-    url = kitten.api_url
-    return url if tcp and url and not url.endswith(":0") else str(kitten.api_addr)
+    url, address = kitten.whereabouts()
+    return url if tcp and url and not url.endswith(":0") else str(address)
 
 
 def program() -> str:
