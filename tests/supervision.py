@@ -21,6 +21,9 @@ CTL = [
 ]
 UP = [sys.executable, "-c", "import sys; from kettlingard.main import main; sys.exit(main())"]
 
+# KETTLINGAR_TEST_ZYGOTE=0: the same tests with workers that are executed, not forked.
+ZYGOTE = os.environ.get("KETTLINGAR_TEST_ZYGOTE", "1") != "0"
+
 
 class Supervisor:
     """One `kettlingard up --home DIR` and its services.
@@ -46,6 +49,9 @@ class Supervisor:
     def define(self, name: str, text: str) -> Path:
         """Write (or replace) a definition."""
         path = self.services / f"{name}.toml"
+        if not ZYGOTE and "zygote" not in text:
+            before, table, after = text.partition("[pool]\n")
+            text = f"{before}\n[pool]\nzygote = false\n{after if table else ''}"
         path.write_text(text.replace("{port}", str(self.port)).replace("{src}", str(self.src)))
         return path
 

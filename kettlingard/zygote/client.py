@@ -13,7 +13,6 @@ import os
 import select
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -24,6 +23,7 @@ from kettlingard.errors import SpawnError
 from kettlingard.host import procid, spawn
 from kettlingard.host.reap import ExitStatus, Reaper
 
+from .asked import Asked, Tell, prepare
 from .choice import Kind
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ CHANNEL = 3  # the number of its channel in the zygote
 LAST = 1.0  # seconds for the end of a killed zygote
 COMMAND = ("-P", "-m", "kettlingar", "zygote")
 
-Tell = Callable[[spawn.Spawning | None], None]
-
 
 class Phase(Enum):
     """Of a zygote's life."""
@@ -41,18 +39,6 @@ class Phase(Enum):
     WARMING = "warming"
     WARM = "warm"
     GONE = "gone"
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A fork that somebody waits for. Owns the descriptors until they are sent."""
-
-    order: forking.Fork
-    fds: list[int]  # to be sent: channel, log, report
-    report: int  # where the worker reports; goes into the Spawning
-    tell: Tell
-    timer: asyncio.TimerHandle
-    sent: bool = False
 
 
 class Zygote:
@@ -72,7 +58,7 @@ class Zygote:
         self._loop = loop
         self._reaper = reaper
         self._on_end = on_end
-        self._asked: dict[int, _Asked] = {}  # in order
+        self._asked: dict[int, Asked] = {}  # in order
         self._number = 0
         self._spawning: spawn.Spawning | None = None
         self._child: spawn.Child | None = None
@@ -120,6 +106,11 @@ class Zygote:
         """Its pid; 0 when it has gone."""
         return self._child.pid if self._child is not None else 0
 
+    @property
+    def waited_for(self) -> bool:
+        """Somebody has asked it, and has no answer yet."""
+        return bool(self._asked)
+
     # --- asking ---
 
     def ask(self, request: spawn.SpawnRequest, patience: float, tell: Tell) -> None:
@@ -129,32 +120,20 @@ class Zygote:
         seconds. The request's descriptors stay the caller's. Raise OSError if
         there is none left for the report.
         """
-        report, told = os.pipe2(os.O_CLOEXEC)
-        fds = [told]
-        try:
-            assert request.stdout_fd is not None
-            fds[0:0] = [os.dup(request.fds[0][0])]
-            fds[1:1] = [os.dup(request.stdout_fd)]
-        except OSError:
-            close_all([*fds, report])
-            raise
-        self._number = number = self._number + 1
-        self._asked[number] = _Asked(
-            _order(number, request),
-            fds,
-            report,
-            tell,
-            self._loop.call_later(patience, self._too_slow, number),
-        )
+        number = self._number + 1
+        order, fds, report = prepare(number, request)
+        timer = self._loop.call_later(patience, self._too_slow, number)
+        self._asked[number] = Asked(order, fds, report, tell, timer)
+        self._number = number
         if self.phase is Phase.WARM:
             self._send(self._asked[number])
 
-    def _send(self, asked: _Asked) -> None:
+    def _send(self, asked: Asked) -> None:
         assert self._channel is not None
-        asked.sent = True
+        asked.sent = True  # the channel owns the descriptors now
         self._channel.send(asked.order, asked.fds)
 
-    def _take(self, number: int) -> _Asked | None:
+    def _take(self, number: int) -> Asked | None:
         asked = self._asked.pop(number, None)
         if asked is not None:
             asked.timer.cancel()
@@ -164,7 +143,7 @@ class Zygote:
         """Nothing comes of it: whoever asked does without."""
         asked = self._take(number)
         if asked is not None:
-            _forget(asked)
+            asked.forget()
             asked.tell(None)
 
     def _too_slow(self, number: int) -> None:
@@ -197,7 +176,6 @@ class Zygote:
             self._send(asked)
 
     def _refused(self, message: forking.Refused) -> None:
-        self._drop(message.number)
         if message.reason == "changed":
             self.end(f"changed: {message.why}")
         elif message.reason == "unsafe":
@@ -205,6 +183,7 @@ class Zygote:
             self.end(f"it cannot fork: {message.why}")
         else:
             log.warning("zygote busy pid=%d reason=%s", self.pid, message.why)
+            self._drop(message.number)
 
     def _forked(self, message: forking.Forked) -> None:
         asked = self._take(message.number)
@@ -212,7 +191,7 @@ class Zygote:
             return
         child = self._adopted(message.pid)
         if child is None:
-            _forget(asked)
+            asked.forget()
             self.end(f"it named a process that is not its worker: {message.pid}")
             asked.tell(None)
             return
@@ -267,7 +246,7 @@ class Zygote:
         for number in list(self._asked):
             asked = self._take(number)
             if asked is not None:
-                _forget(asked)
+                asked.forget()
 
     def _let_go(self) -> None:
         if self._channel is not None:
@@ -281,24 +260,6 @@ class Zygote:
         if self._child is not None:
             self._child.close()
             self._child = None
-
-
-def _order(number: int, request: spawn.SpawnRequest) -> forking.Fork:
-    return forking.Fork(
-        number=number,
-        env=dict(request.env),
-        cwd=request.cwd,
-        umask=request.umask,
-        nice=request.nice,
-        oom_score_adjust=request.oom_score_adjust,
-        rlimits=list(request.rlimits),
-        no_new_privileges=request.no_new_privileges,
-    )
-
-
-def _forget(asked: _Asked) -> None:
-    """Close what nobody will use."""
-    close_all([asked.report, *([] if asked.sent else asked.fds)])
 
 
 def _kill(child: spawn.Child, wait: float = 0.0) -> None:

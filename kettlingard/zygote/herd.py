@@ -13,8 +13,9 @@ from kettlingard.host import spawn
 from kettlingard.host.logs import open_log
 from kettlingard.host.reap import Reaper
 
+from .asked import Tell
 from .choice import Kind
-from .client import Phase, Tell, Zygote
+from .client import Phase, Zygote
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Zygotes:
         replaced it does not, since exec is as fast. `timeout` is the start's own:
         enough of it is left for exec.
         """
-        zygote = self._zygotes.get(kind) or self._made(kind)
+        zygote = self._zygotes.get(kind) or self._make(kind)
         if zygote is None:
             tell(None)
             return
@@ -67,7 +68,7 @@ class Zygotes:
             log.warning("zygote not asked reason=%s", why.strerror)
             tell(None)
 
-    def _made(self, kind: Kind) -> Zygote | None:
+    def _make(self, kind: Kind) -> Zygote | None:
         if self._loop.time() < self._not_before.get(kind, 0.0):
             return None
         self._prune(kind)
@@ -97,6 +98,8 @@ class Zygotes:
         self._seen.add(zygote.kind)
         if zygote.was_warm:
             self._failures.pop(zygote.kind, None)
+            if zygote.waited_for:  # those are executed; whoever comes next finds another
+                self._make(zygote.kind)
         else:
             self._failed(zygote.kind)
 

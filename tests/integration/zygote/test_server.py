@@ -63,8 +63,10 @@ def test_a_preloaded_module_that_cannot_be_imported_is_named(direct, service_mod
     ("source", "why"),
     [
         (
-            "import threading, time\n"
-            "threading.Thread(target=time.sleep, args=(99,), daemon=True, name='nap').start()\n",
+            (
+                "import threading, time\n"
+                "threading.Thread(target=time.sleep, args=(9,), daemon=True, name='nap').start()\n"
+            ),
             "it has 2 threads (nap)",
         ),
         ("import socket\nkept = socket.socketpair()\n", "opened socket:"),

@@ -18,8 +18,10 @@ def test_an_ordinary_process_is_forked():
 
 @pytest.mark.parametrize(
     "name",
-    ["PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "LANG", "MALLOC_ARENA_MAX"]
-    + ["OPENSSL_CONF", "GLIBC_TUNABLES"],
+    [
+        *("PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "LANG", "MALLOC_ARENA_MAX"),
+        *("OPENSSL_CONF", "GLIBC_TUNABLES"),
+    ],
 )
 def test_what_an_interpreter_reads_at_its_start_needs_a_fresh_one(name):
     assert why(env={**ENV, name: "other"}) == f"the environment sets {name}"
