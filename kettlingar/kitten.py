@@ -63,6 +63,7 @@ class RPCKitten(StandardApi, OwnLog):
             config = self.Configuration()
             config.configure(list(args or []))
         self.config = config
+        super().__init__()  # mix-ins that come after this class
         self.name: str = config.worker_name
         self.stop_wanted: asyncio.Event | None = None
         self._client: Client | None = None
