@@ -13,6 +13,15 @@ JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffe
 HIGH_WATER = 256 * 1024  # bytes
 
 
+def without_frames(error: OSError) -> OSError:
+    """Return the error without what led to it: frames that hold us, and a request with its files.
+
+    Kept on a stream they would be a cycle, and open files would stay so until it is collected.
+    """
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
 class ReaderGoneError(ConnectionError):
     """What was written cannot arrive: nobody's fault here."""
 
@@ -184,7 +193,7 @@ class Sender:
             self._wake()
 
     def _broken(self, error: OSError) -> None:
-        self._error = self._error or error
+        self._error = self._error or without_frames(error)
         self._idle = False
         if self._queue:
             self._loop.remove_writer(self._fd)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from .fdpass import close_all, recv_fds
-from .sender import Sender
+from .sender import Sender, without_frames
 
 READ_SIZE = 64 * 1024  # bytes for one read; small ones stay off mmap
 READ_MORE = 256 * 1024  # after a read that was full
@@ -232,7 +232,7 @@ class SocketStream(Sender):
         self._broke(error)
 
     def _broke(self, error: OSError) -> None:
-        self._error = self._error or error
+        self._error = self._error or without_frames(error)
         receiver = self._receiver
         self._release()
         receiver.ended(error)
