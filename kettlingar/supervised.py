@@ -276,7 +276,7 @@ class Worker:
             secret=setup.secret,
             listeners=names,
             connections=[o.number for o in origins if o.number and not o.trusted],
-            callers=[_caller(o.number, o.caller) for o in origins if o.trusted and o.caller],
+            callers=[_caller(o.number, o.caller) for o in origins if o.number and o.trusted and o.caller],
             highest=self._highest,
         )
         channel.send(said, fds)

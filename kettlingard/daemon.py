@@ -78,12 +78,14 @@ class Daemon:
         self._looking = False
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
+        self.on_changed: Callable[[Collection[Service]], None] | None = None
+        self._changes: set[Service] = set()
         self.on_ask: Callable[[Service, Worker, messages.Ask], None] | None = None
 
     # --- definitions ---
 
-    def boot(self) -> None:
-        """Read all definitions and start what is enabled."""
+    def boot(self, settled: Collection[str] = ()) -> None:
+        """Read all definitions and start what is enabled; `settled` ones go on as they are."""
         found, problems = self.catalog.read()
         for problem in problems:
             log.error("%s", problem)
@@ -92,22 +94,34 @@ class Daemon:
         self.state = "running"
         for name in start_order(self._needs()):
             service = self.services[name]
-            if service.spec is not None and service.spec.service.enabled:
+            if name in settled:
+                service.look()
+            elif service.spec is not None and service.spec.service.enabled:
                 service.start("boot")
 
     def _learn(self, definition: Definition) -> Service:
         """Know a service, or what is wrong with it; nothing that runs changes."""
-        service = self.services.get(definition.name)
-        if service is None:
-            service = self.services[definition.name] = Service(
-                definition.name, self._surroundings()
-            )
+        service = self.add(definition.name)
         service.problems = list(definition.problems)
         for problem in definition.problems:
             log.error("%s", problem)
         if definition.spec is not None and service.spec is None:
             service.define(definition.spec)
         return service
+
+    def add(self, name: str) -> Service:
+        """The service of this name; a new one that nobody has defined yet, if need be."""
+        if name not in self.services:
+            self.services[name] = Service(name, self._surroundings())
+        return self.services[name]
+
+    def forget(self) -> None:
+        """Nothing runs any more: know no service, as at the beginning."""
+        for service in self.services.values():
+            service.close()
+        self.services.clear()
+        self.ended.clear()
+        self.state = "booting"
 
     def reread(self, name: str) -> Definition:
         """The definition of a service as it is on disk now. NotFound if there is neither."""
@@ -125,6 +139,7 @@ class Daemon:
             reaper=self.reaper,
             starter=self._starter,
             ingress=lambda name: Ingress(self.loop, name, self._refusals),
+            meetings=Path(self.layout.meetings),
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
             url_files=self.layout.mode != "system",
@@ -203,7 +218,8 @@ class Daemon:
 
     # --- changes ---
 
-    def _changed(self, _service: Service) -> None:
+    def _changed(self, service: Service) -> None:
+        self._changes.add(service)
         if not self._looking:
             self._looking = True
             self.loop.call_soon(self._look_again)
@@ -219,6 +235,9 @@ class Daemon:
                 service.look()
         if self.state == "draining":
             self._stop_next()
+        if self.on_changed is not None:
+            changes, self._changes = self._changes, set()
+            self.on_changed(changes)
         self.bell.ring()
 
     # --- the end ---

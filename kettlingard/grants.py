@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -146,6 +146,14 @@ class Grants:
             if run in runs:
                 runs[run].send(Revoke(numbers))
         return len(changed)
+
+    def adopt(self, run: int, callers: Sequence[tuple[int, Asker, Collection[str] | None]]) -> None:
+        """Callers that another supervisor has connected, by their numbers. Their groups are not known."""
+        for number, asker, methods in callers:
+            allowed = None if methods is None else frozenset(methods)
+            self._grants[number] = Grant(number, run, asker, allowed)
+        lowest = min((number for number, _, _ in callers), default=0)
+        self._numbers = count(min(next(self._numbers), lowest - 1), -1)
 
     def progress(self, run: int, said: Progress) -> None:
         """A worker said which connections are done; callers' are below zero."""

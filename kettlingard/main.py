@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--user", action="store_true", help="use the XDG directories")
     where.add_argument("--system", action="store_true", help="use /run, /var/lib and /etc")
     one.add_argument("--services", metavar="DIR", action="append", help="definitions; repeatable")
+    one.add_argument(
+        "--no-adopt", action="store_true", help="end what a killed kettlingard left running first"
+    )
     two = commands.add_parser("check", help="say what is wrong with definitions")
     two.add_argument("files", metavar="FILE-OR-DIR", nargs="+")
     commands.add_parser("version", help="print the version")
@@ -79,7 +82,7 @@ def up(options: argparse.Namespace) -> int:
     from .up import supervise
 
     try:
-        return supervise(layout, folders)
+        return supervise(layout, folders, adopt=not options.no_adopt)
     except (AlreadyRunningError, ListenError, PathError, OSError) as why:
         sys.stderr.write(f"kettlingard: {why}\n")
         return FAILED

@@ -60,7 +60,8 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "restarts": sum(place.restarts for place in state.places.values()),
         "uptime": now - min(since for since in starts if since is not None) if starts else None,
         "in_flight": sum(_in_flight(service, n, w) for n, w in ready.items()) if ready else None,
-        "note": note(state, daemon.waits_for(service), service.listening.problem),
+        "note": note(state, daemon.waits_for(service), service.listening.problem)
+        or _orphans(service),
         "problems": [_problem(problem) for problem in service.problems],
         "listens": _listens(service),
         "needs": _needs(service),
@@ -68,6 +69,14 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "instances": instances,
         "log": _last_lines(service, instances) if word in WITH_LOG else [],
     }
+
+
+def _orphans(service: Service) -> str:
+    """About processes of a supervisor before this one that it could not adopt."""
+    return "; ".join(
+        f"/{place}: pid {run.pid} is an orphan: it does not prove what it is; end it to go on"
+        for place, (_, run) in sorted(service.orphans.items())
+    )
 
 
 def _needs(service: Service) -> list[str]:
@@ -153,6 +162,7 @@ def _run(service: Service, member: Member) -> dict[str, Any]:
         "in_flight": _in_flight(service, member.number, worker) if ready else None,
         "generation": member.generation,
         "stuck": run.stuck,
+        "adopted": worker.adopted,
         "status": worker.status,
     }
 

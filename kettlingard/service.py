@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import random
@@ -23,6 +23,7 @@ from kettlingard.core.actor import Effect, Output
 from kettlingard.core.parse import Problem
 from kettlingard.core.policies import policies_of
 from kettlingard.core.reconcile import next_wakeup
+from kettlingard.core.snapshot import RunRecord
 from kettlingard.core.spec import AccessKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, Member, ServiceState, Wanted
 from kettlingard.core.vocabulary import Action, Event, StopWanted
@@ -54,6 +55,7 @@ class Surroundings:
     reaper: Reaper
     starter: Starter
     ingress: Callable[[str], Ingress]
+    meetings: Path  # where workers are found that have lost their supervisor
     folder: Path  # of states; the service has its own in it
     logs: Path
     url_files: bool  # written where [access] says nothing
@@ -73,15 +75,16 @@ class Service:
         self.spec: ServiceSpec | None = None  # of the wanted generation
         self.problems: list[Problem] = []  # of the file on disk
         self.workers: dict[int, Worker] = {}
+        self.orphans: dict[int, tuple[Member, RunRecord]] = {}  # by instance: not to be adopted
         self.history = History(name)
         self.ingress = around.ingress(name)
         self.grants = Grants(name, read_rights(AccessKeys(), owner())[0])
         self.listening = Listening(name, self.ingress)
         self.intent = 0  # number of the last command
         self.command = ("", "")  # the last command, and who gave it
-        self._around = around
-        self._specs: dict[int, ServiceSpec] = {}  # by generation
-        self._secret = secrets.token_urlsafe(SECRET_BYTES)
+        self.around = around
+        self.specs: dict[int, ServiceSpec] = {}  # by generation
+        self.secret = secrets.token_urlsafe(SECRET_BYTES)
         self._timer: asyncio.TimerHandle | None = None
         self._last_word = Word.INACTIVE
 
@@ -90,15 +93,24 @@ class Service:
     def define(self, spec: ServiceSpec) -> None:
         """A definition: the first one, or a new generation of what runs."""
         generation = 1 if self.spec is None else self.state.wanted.generation + 1
-        self.spec = self._specs[generation] = spec
+        self.spec = self.specs[generation] = spec
         self.state = actor.renew(self.state, generation, policies_of(spec), self._now())
+        self._become(spec)
+        in_use = {generation, self.state.fallback}
+        in_use |= {member.generation for member in self.state.members.values()}
+        self.specs = {n: spec for n, spec in self.specs.items() if n in in_use}
+
+    def resume(self, state: ServiceState, specs: Mapping[int, ServiceSpec]) -> None:
+        """Be what another supervisor has left. Its workers come one by one."""
+        self.state, self.specs = state, dict(specs)
+        self.spec = self.specs[state.wanted.generation]
+        self._become(self.spec)
+
+    def _become(self, spec: ServiceSpec) -> None:
         rights, unknown = read_rights(spec.access, owner())
         for sentence in unknown:
             log.warning("%s service=%s", sentence, self.name)
         self.grants.become(rights, self.ready_channels(), self.method_names())
-        in_use = {generation, self.state.fallback}
-        in_use |= {member.generation for member in self.state.members.values()}
-        self._specs = {n: spec for n, spec in self._specs.items() if n in in_use}
 
     def want(self, wanted: Wanted, command: str, by: str) -> None:
         """Somebody wants something else; what failed before is tried again."""
@@ -107,6 +119,7 @@ class Service:
         self.history.commanded(clock.moment(), command, by)
         self.state = actor.want(self.state, wanted, forgive=True, now=self._now())
         self.look()
+        self.around.changed(self)
 
     def start(self, by: str, places: Collection[int] = NOBODY) -> None:
         """All instances, or some that were stopped one by one."""
@@ -153,7 +166,7 @@ class Service:
         now = self._now()
         lives = self.state.wanted.instances or self.state.members
         self.listening.keep(self.spec.listen if self.spec is not None and lives else (), now)
-        around = self._around.circumstances(self)
+        around = replace(self.around.circumstances(self), occupied=frozenset(self.orphans))
         if self.listening.problem:
             around = replace(around, may_start=False)
         self.state, output = actor.tick(self.state, now, around, random)
@@ -162,7 +175,7 @@ class Service:
         word = self.word
         if output or word is not self._last_word:
             self._last_word = word
-            self._around.changed(self)
+            self.around.changed(self)
 
     def _wait(self, now: float) -> None:
         if self._timer is not None:
@@ -170,10 +183,10 @@ class Service:
         at = next_wakeup(self.state, now)
         if self.listening.problem:
             at = min(at or self.listening.again, self.listening.again)
-        self._timer = None if at is None else self._around.loop.call_at(at, self.look)
+        self._timer = None if at is None else self.around.loop.call_at(at, self.look)
 
     def _now(self) -> float:
-        return self._around.loop.time()
+        return self.around.loop.time()
 
     # --- effects ---
 
@@ -187,37 +200,38 @@ class Service:
                 self.history.moved(clock.moment(), one, pid)
 
     def _spawn(self, member: Member) -> None:
-        number = member.number
-        worker = Worker(
-            self._around.loop,
-            self._around.reaper,
-            self._around.starter,
-            self._launch(member),
-            Listener(
-                event=lambda event: self.feed(number, event),
-                progress=lambda said: self._progress(number, said),
-                asks=lambda ask: self._around.asked(self, worker, ask),
-            ),
-        )
+        around, number = self.around, member.number
+        launch = self.launch(member, secrets.token_hex(8))
+        worker = Worker(around.loop, around.reaper, around.starter, launch, self.hears(number))
         self.workers[number] = worker
         worker.start()
 
-    def _launch(self, member: Member) -> Launch:
-        spec = self._specs[member.generation]
+    def hears(self, number: int) -> Listener:
+        """What a worker says comes to us."""
+        return Listener(
+            event=lambda event: self.feed(number, event),
+            progress=lambda said: self._progress(number, said),
+            asks=lambda ask: self.around.asked(self, self.workers[number], ask),
+        )
+
+    def launch(self, member: Member, mark: str) -> Launch:
+        """All that a run is made from; `mark` is its own."""
+        spec = self.specs[member.generation]
         url_file = spec.access.url_file
         if url_file is None:
-            url_file = self._around.url_files and "access" not in spec.given
+            url_file = self.around.url_files and "access" not in spec.given
         return Launch(
             service=self.name,
             instance=member.place,
             run=member.number,
             spec=spec,
-            secret=self._secret,
+            secret=self.secret,
             url_file=url_file,
-            state_dir=self._around.folder / self.name,
+            state_dir=self.around.folder / self.name,
             log_file=self.log_file(member.place),
-            open_files=self._around.open_files,
-            mark=secrets.token_hex(8),
+            open_files=self.around.open_files,
+            mark=mark,
+            meetings=self.around.meetings,
         )
 
     def _admit(self, member: Member) -> None:
@@ -235,7 +249,7 @@ class Service:
         self.workers[member.number].say(messages.Quit(seconds=max(0.0, left)))
 
     def _signal(self, member: Member) -> None:
-        self.workers[member.number].signal(self._specs[member.generation].service.kill_signal)
+        self.workers[member.number].signal(self.specs[member.generation].service.kill_signal)
 
     def _dump_stacks(self, member: Member) -> None:
         self.workers[member.number].dump_stacks()
@@ -278,7 +292,7 @@ class Service:
         return service_word(
             self.state,
             enabled=self.spec is None or self.spec.service.enabled,
-            waits=self._around.waits_for(self),
+            waits=self.around.waits_for(self),
             unbound=self.listening.problem,
             invalid=bool(self.problems),
         )
@@ -290,7 +304,7 @@ class Service:
 
     def log_file(self, instance: int) -> Path:
         """The log of one instance."""
-        return self._around.logs / f"{self.name}-{instance}.log"
+        return self.around.logs / f"{self.name}-{instance}.log"
 
     def ready_workers(self) -> dict[int, Worker]:
         """Those that get traffic, by number of run."""

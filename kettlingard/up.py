@@ -26,11 +26,14 @@ from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import listen
 from kettlingard.host.logs import open_log
+from kettlingard.host.meeting import clear
 from kettlingard.host.signals import Signals, Wish
 
+from .adopt import Adoption
 from .catalog import Catalog
 from .control import Control
 from .daemon import Daemon
+from .keeping import Keeper, left_behind
 from .reach import caller_at
 
 log = logging.getLogger(__name__)
@@ -38,8 +41,10 @@ log = logging.getLogger(__name__)
 LAST_ANSWERS = 1.0  # seconds for those who still ask when all services have ended
 
 
-def supervise(layout: Layout, folders: Sequence[Path]) -> int:
+def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) -> int:
     """Supervise the services of these folders until told to stop; return the exit code.
+
+    Workers whose supervisor was killed go on under this one; without `adopt` they are ended first.
 
     Raise AlreadyRunningError, PathError, ListenError or OSError if that cannot begin.
     """
@@ -47,7 +52,8 @@ def supervise(layout: Layout, folders: Sequence[Path]) -> int:
     with ExitStack() as stack:
         _prepare(layout, stack)
         files = raise_open_files()
-        return _compat.run(_up(layout, Catalog(folders), files, " ".join(ctl.split())), "auto")
+        up = _up(layout, Catalog(folders), files, " ".join(ctl.split()), adopt=adopt)
+        return _compat.run(up, "auto")
 
 
 def _program() -> str:
@@ -61,6 +67,7 @@ def _program() -> str:
 def _prepare(layout: Layout, stack: ExitStack) -> None:
     """Folders, lock and log; `stack` gives back what must not stay."""
     run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
+    private_dir(Path(layout.meetings))
     private_dir(Path(layout.state))
     private_dir(Path(layout.log))
     lock = Lock(Path(layout.lock))
@@ -83,7 +90,7 @@ def _begin_logging(path: Path, stack: ExitStack) -> None:
     root.setLevel(logging.INFO)
 
 
-async def _up(layout: Layout, catalog: Catalog, files: OpenFiles, ctl: str) -> int:
+async def _up(layout: Layout, catalog: Catalog, files: OpenFiles, ctl: str, *, adopt: bool) -> int:
     loop = asyncio.get_running_loop()
     daemon = Daemon(loop, layout, catalog, files)
     notifier = Notifier.from_environment(os.environ)
@@ -92,21 +99,44 @@ async def _up(layout: Layout, catalog: Catalog, files: OpenFiles, ctl: str) -> i
     signals.on_child(daemon.reaper.sweep)
     control = Control(daemon)
     server = Server(control, settings_of(control, ""), hooks_of(control))
+    keeper = Keeper(daemon, Path(layout.snapshot))
+    adoption = Adoption(daemon)
+    settled = await _adopted(daemon, adoption, adopt=adopt)
     acceptor = _listen(loop, layout, server)
     log.info("started version=%s pid=%d socket=%s", __version__, os.getpid(), layout.socket)
-    daemon.boot()
+    daemon.boot(settled)
+    keeper.begin()
     _welcome(daemon, catalog, ctl)
     notifier.ready()
     try:
         await daemon.ended.wait()
         notifier.stopping()
     finally:
+        adoption.close()
+        keeper.end()
+        clear(Path(layout.meetings))
         acceptor.close()
         await server.drain(LAST_ANSWERS)
         daemon.close()
         signals.close()
     log.info("stopped pid=%d", os.getpid())
     return 0
+
+
+async def _adopted(daemon: Daemon, adoption: Adoption, *, adopt: bool) -> set[str]:
+    """The services that go on as another supervisor has left them."""
+    left = left_behind(Path(daemon.layout.snapshot))
+    clear(Path(daemon.layout.meetings))
+    if left is None:
+        return set()
+    daemon.state = "adopting"
+    settled = await adoption.run(left)
+    if adopt or not daemon.services:
+        return settled
+    daemon.drain("--no-adopt")
+    await daemon.ended.wait()
+    daemon.forget()
+    return set()
 
 
 def _listen(loop: asyncio.AbstractEventLoop, layout: Layout, server: Server) -> Acceptor:

@@ -166,7 +166,7 @@ def _fill(
     moves = _free_moves(state, places, now)
     generation = _generation_to_start(state)
     for here in places:
-        if here.fit is not None:
+        if here.fit is not None or here.number in around.occupied:
             continue
         if here.served_by_unfit:
             if moves <= 0 or state.paused:

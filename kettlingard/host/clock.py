@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ def now() -> float:
 def moment() -> Moment:
     """This moment."""
     return Moment(time.monotonic(), time.time())
+
+
+def boot_id() -> str:
+    """Of this boot of the machine: monotonic times of another one mean nothing."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def ago(moment: Moment) -> float:

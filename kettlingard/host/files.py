@@ -57,8 +57,8 @@ def _unusable(path: Path, why: OSError) -> PathError:
     return PathError(f"cannot use {path}: {os.strerror(why.errno or 0)} ({why.filename or path})")
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file: readers see the old or the new content, also after a power failure.
+def write_atomic(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+    """Replace a file: readers see the old or the new content, if `durable` also after a power failure.
 
     It has its mode from birth. Raises OSError; the old file then is as it was.
     """
@@ -71,13 +71,15 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
                 os.fchmod(fd, mode)  # whatever the umask
                 file.write(data)
                 file.flush()
-                os.fsync(fd)
+                if durable:
+                    os.fsync(fd)
             os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=folder)
             raise
-        os.fsync(folder)
+        if durable:
+            os.fsync(folder)
 
 
 def read_small(path: Path, limit: int) -> bytes:

@@ -77,8 +77,9 @@ class Worker:
         self.ready: messages.Ready | None = None
         self.pong = messages.Pong(number=0)
         self.status = ""
+        self.adopted = False  # it was another supervisor's: no child of ours
         self.load = Load(loop.time())
-        self._id: procid.ProcId | None = None
+        self.identity: procid.ProcId | None = None
         self._child: spawn.Child | None = None
         self._channel: Channel | None = None
         self._pulse: Pulse | None = None
@@ -104,7 +105,7 @@ class Worker:
             return
         child = self._child = outcome.child
         self.pid = child.pid
-        self._id = procid.identify(child.pid)
+        self.identity = procid.identify(child.pid)
         self._channel = Channel(
             self._loop, outcome.channel, messages.FromWorker, self._message, self._channel_ended
         )
@@ -153,10 +154,10 @@ class Worker:
 
     def sweep(self) -> None:
         """End what it has started; it may be dead itself, but not yet reaped."""
-        if self._id is None:
+        if self.identity is None:
             return
-        killed = procid.kill_members(self._id, self.launch.mark)
-        left = [who.pid for who in killed if who != self._id]
+        killed = procid.kill_members(self.identity, self.launch.mark)
+        left = [who.pid for who in killed if who != self.identity]
         if left:
             log.warning("leftovers killed service=%s pids=%s", self.launch.service, left)
 
@@ -187,7 +188,7 @@ class Worker:
     def _on_hello(self, hello: messages.Hello) -> None:
         self.hello = hello
         if hello.protocol == messages.PROTOCOL:
-            self.say(self.launch.setup())
+            self.say(self.launch.setup(), self.launch.meeting())
             return
         python = self.launch.spec.service.python or "its interpreter"
         error = (
@@ -271,6 +272,7 @@ class Worker:
     def close(self) -> None:
         """Let go of it: nothing is told any more."""
         self._closed = True
+        self.launch.tidy()
         if self._pulse is not None:
             self._pulse.stop()
         if self._probe is not None:

@@ -1,0 +1,117 @@
+"""Keeps the file by which the next supervisor finds what this one started."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kettlingar._version import __version__
+from kettlingard.core.snapshot import (
+    RunRecord,
+    ServiceRecord,
+    Snapshot,
+    SnapshotError,
+    dump,
+    dump_service,
+    load,
+)
+from kettlingard.errors import PathError
+from kettlingard.host import clock
+from kettlingard.host.files import read_small, write_atomic
+
+from .daemon import Daemon
+from .service import Service
+
+log = logging.getLogger(__name__)
+
+MAX_SIZE = 64 << 20  # bytes
+
+
+class Keeper:
+    """Writes the snapshot whenever something has changed; removes it at an end in order."""
+
+    def __init__(self, daemon: Daemon, path: Path) -> None:
+        self._daemon = daemon
+        self._path = path
+        self._boot = clock.boot_id()
+        self._services: dict[str, dict[str, Any]] = {}
+        self._last = b""
+        self._trouble = ""
+
+    def begin(self) -> None:
+        """From now on."""
+        self._daemon.on_changed = self.changed
+        self.changed(list(self._daemon.services.values()))
+
+    def changed(self, services: Collection[Service]) -> None:
+        """Write, if these have really changed."""
+        for service in services:
+            if service.spec is not None:
+                self._services[service.name] = dump_service(record_of(service))
+        data = json.dumps(self.document()).encode()
+        if data == self._last:
+            return
+        try:
+            write_atomic(self._path, data, durable=False)  # no process survives a power failure
+        except OSError as why:
+            if str(why) != self._trouble:
+                log.error(  # noqa: TRY400  the text says it all
+                    "cannot write %s: %s; a crash would end the services", self._path, why
+                )
+            self._trouble = str(why)
+            return
+        self._last, self._trouble = data, ""
+
+    def document(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+        here = Snapshot(boot=self._boot, daemon=self._daemon.state, written_by=__version__)
+        return dump(here, self._services)
+
+    def end(self) -> None:
+        """Nothing runs any more: there is nothing to adopt."""
+        self._daemon.on_changed = None
+        self._path.unlink(missing_ok=True)
+
+
+def record_of(service: Service) -> ServiceRecord:
+    """One service as the next supervisor must know it."""
+    runs = {
+        number: RunRecord(
+            worker.identity.pid, worker.identity.start, worker.launch.mark, worker.launch.url_file
+        )
+        for number, worker in service.workers.items()
+        if worker.identity is not None
+    }
+    members = dict(service.state.members)
+    for member, run in service.orphans.values():
+        members[member.number], runs[member.number] = member, run
+    state = replace(service.state, members=members)
+    return ServiceRecord(state, service.specs, runs, service.command)
+
+
+def _read(path: Path) -> bytes:
+    if path.lstat().st_uid != os.geteuid():
+        raise PathError("it belongs to somebody else")
+    return read_small(path, MAX_SIZE)
+
+
+def left_behind(path: Path) -> Snapshot | None:
+    """What a supervisor of this boot has left that did not end in order."""
+    try:
+        if not path.exists():
+            return None
+        found = load(json.loads(_read(path)))
+    except (OSError, PathError, SnapshotError, ValueError) as why:
+        log.error("state of the last supervisor not used: %s: %s", path, why)  # noqa: TRY400  no defect
+        return None
+    if found.boot != clock.boot_id():
+        log.info("state of another boot not used: %s", path)
+        return None
+    for name, why_not in found.problems.items():
+        log.error("state of a service not understood service=%s: %s", name, why_not)
+    return found

@@ -1,0 +1,141 @@
+"""A worker that another supervisor has started, and that goes on under this one.
+
+It has been visited at its meeting point; it answers Adopt with what it is. What
+it says after that waits until its service is ready to hear it (`begin`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+from kettlingar.transport import messages
+from kettlingar.transport.channel import Channel
+from kettlingar.transport.fdpass import close_all
+from kettlingar.transport.peercred import peer
+from kettlingard.core.snapshot import RunRecord
+from kettlingard.core.vocabulary import COMING, Phase, Spawned
+from kettlingard.host import procid, spawn
+from kettlingard.host.meeting import visit
+from kettlingard.host.reap import Reaper
+
+from .launch import Launch
+from .process import Listener, Worker
+from .pulse import Pulse
+from .start import Starter
+
+
+class AdoptionError(Exception):
+    """This process is not, or not provably, the run that is looked for; the text says why."""
+
+
+def held(record: RunRecord) -> spawn.Child | None:
+    """The process of a run, held by its pidfd; None if it has ended, whoever has its pid now."""
+    who = procid.ProcId(record.pid, record.start)
+    try:
+        child = spawn.Child(record.pid, os.pidfd_open(record.pid))
+    except OSError:
+        return None
+    if procid.alive(who):  # it is this one that the pidfd holds
+        return child
+    child.close()
+    return None
+
+
+class AdoptedWorker(Worker):
+    """`found` is what it answered, or the AdoptionError."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reaper: Reaper,
+        starter: Starter,
+        launch: Launch,
+        listener: Listener,
+        *,
+        child: spawn.Child,
+        record: RunRecord,
+    ) -> None:
+        """Visit it; `child` is ours from now on. Raise AdoptionError."""
+        super().__init__(loop, reaper, starter, launch, listener)
+        self.adopted = True
+        self.pid = record.pid
+        self.identity = procid.ProcId(record.pid, record.start)
+        self.found: asyncio.Future[messages.Adopted] = loop.create_future()
+        self.listeners: dict[str, socket.socket] = {}  # whoever wants them takes them
+        self._child = child
+        self._begun = False
+        self._early: list[Any] = []
+        self._channel = Channel(
+            loop, self._visit(), messages.FromWorker, self._message, self._channel_ended
+        )
+        self._channel.send(messages.Adopt(launch.mark))
+
+    def _visit(self) -> socket.socket:
+        assert self.launch.meetings is not None
+        try:
+            sock = visit(self.launch.meetings / f"{self.launch.mark}.sock")
+        except OSError as why:
+            raise AdoptionError(f"it cannot be asked: {why.strerror}") from why
+        who = peer(sock)
+        if who.pid != self.pid:
+            sock.close()
+            raise AdoptionError(f"pid {who.pid} answers in its place")
+        return sock
+
+    def begin(self, phase: Phase) -> None:
+        """It is `phase` that the run was in: go on from there."""
+        said = self.found.result()
+        assert self._child is not None
+        self._begun = True
+        self.hello = said.hello
+        self._reaper.watch(self._child.pid, self._child.pidfd, self._ended)
+        if phase in COMING:  # it became ready when nobody was there to hear it
+            if phase is Phase.SPAWNING:
+                self._tell(Spawned(self._loop.time()))
+            self._on_ready(said.ready)
+        else:
+            self.ready = said.ready
+            keys = self.launch.spec.service
+            self._pulse = Pulse(
+                self._loop, keys.watchdog, keys.watchdog_timeout, self._ask, self._tell
+            )
+        for message in self._early:
+            super()._message(message, [])
+        if self._channel is not None and self._channel.closed:
+            super()._channel_ended()
+
+    def leave(self) -> None:
+        """Not ours after all: nothing of it is touched."""
+        if self._channel is not None:
+            self._channel.close()
+        if self._child is not None:
+            self._child.close()
+        for sock in self.listeners.values():
+            sock.close()
+
+    def _message(self, message: Any, fds: list[int]) -> None:
+        if self._begun:
+            super()._message(message, fds)
+        elif isinstance(message, messages.Adopted) and not self.found.done():
+            self._on_adopted(message, fds)
+        else:
+            close_all(fds)
+            self._early.append(message)
+
+    def _on_adopted(self, said: messages.Adopted, fds: list[int]) -> None:
+        if said.mark != self.launch.mark or len(fds) != len(said.listeners):
+            close_all(fds)
+            self.found.set_exception(AdoptionError("it does not prove that it is this run"))
+            return
+        for name, fd in zip(said.listeners, fds, strict=True):
+            self.listeners[name] = socket.socket(fileno=fd)
+        self.found.set_result(said)
+
+    def _channel_ended(self) -> None:
+        if self._begun:
+            super()._channel_ended()
+        elif not self.found.done():
+            self.found.set_exception(AdoptionError("it hung up"))
