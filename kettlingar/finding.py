@@ -10,7 +10,7 @@ from typing import Any
 from .asking import AskedEndpoint, own_asker
 from .client import Client
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint
-from .errors import NotFound, NotRunning
+from .errors import NotFound, NotRunning, Unavailable
 
 
 def control_paths() -> list[Path]:
@@ -40,6 +40,8 @@ class SupervisorEndpoint:
         client = Client(PathEndpoint(self._control))
         try:
             (sock,) = await client.call("connect", self._service)
+        except Unavailable as none_ready:
+            raise NotRunning(f"cannot reach {self._service}: {none_ready}") from none_ready
         finally:
             client.close()
         if not isinstance(sock, socket.socket):

@@ -23,7 +23,7 @@ from . import errors
 from .client import Client, FileEndpoint
 from .local import LocalCaller
 from .logs import OwnLog
-from .managed import manager_of
+from .managed import Managed, manager_of
 from .replies import as_stream
 from .request import FdsResult, HttpResult, RequestInfo
 from .standard_api import StandardApi
@@ -67,6 +67,7 @@ class RPCKitten(StandardApi, OwnLog):
         self.name: str = config.worker_name
         self.stop_wanted: asyncio.Event | None = None
         self._client: Client | None = None
+        self._managed: Managed | None = None
         self._local: LocalCaller | None = None
         self._overridden = {
             name: getattr(self, name)
@@ -82,7 +83,7 @@ class RPCKitten(StandardApi, OwnLog):
         With `auto_start` it is started if it does not run. Raise NotRunning when
         nobody answers after `retry` further attempts.
         """
-        managed = await manager_of(self)
+        managed = self._managed = await manager_of(self)
         if managed is not None:
             client = Client(managed.endpoint(), use_json=not self.config.worker_use_msgpack)
             start = partial(managed.command, "start")
@@ -107,7 +108,13 @@ class RPCKitten(StandardApi, OwnLog):
         return self
 
     async def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method by name; a streaming one gives an async iterator."""
+        """Call a method by name; a streaming one gives an async iterator.
+
+        `quitquitquit` of a service that a supervisor manages is a request to that:
+        the process alone would only be replaced.
+        """
+        if name == "quitquitquit" and self._managed is not None and self._local is None:
+            return await self._managed.quit()
         return await self._callee().call(name, *args, **kwargs)
 
     def serve_locally(self) -> None:

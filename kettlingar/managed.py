@@ -38,10 +38,17 @@ class Managed:
         control = connect_control(self.control)
         try:
             (sock,) = control.call("connect", self.name)
+        except Unavailable as none_ready:
+            raise NotRunning(f"cannot reach {self.name}: {none_ready}") from none_ready
         finally:
             control.close()
         assert isinstance(sock, socket.socket)
         return sock
+
+    async def quit(self) -> dict[str, str]:
+        """Stop it, as its `quitquitquit` does where nobody manages it."""
+        await self.command("stop")
+        return {"mimetype": "text/plain", "data": "Goodbye!\n"}
 
     async def command(self, word: str) -> None:
         """`start`, `stop` or `restart` it, and wait. Unavailable says how it went wrong."""
