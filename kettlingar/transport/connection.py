@@ -13,7 +13,6 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -308,9 +307,12 @@ class Connection:
         self._pump()
 
     async def _finished_when_read(self) -> None:
-        with suppress(ConnectionError):
+        try:
             await self.stream.drained()
-        self.finished(keep_alive=True)
+        except ConnectionError:
+            self.abort()  # and what was asked behind it is not answered
+        else:
+            self.finished(keep_alive=True)
 
     def take_over(self, taker: Taker) -> bytes:
         """Give all that comes from now on to `taker`; return what has come behind the request.

@@ -240,9 +240,11 @@ def test_a_client_that_pipelines_and_never_reads_costs_bounded_memory(target):
         while seen != (now := len(target.reached)):
             seen = now
             with target.connect() as other:
-                other.sendall(LAST.replace(b"/seen", b"/slow"))
-                everything(other)
+                other.sendall(LAST.replace(b"/seen?value=last", b"/slow"))
+                assert statuses(everything(other)) == [200]
         waits = max(c.stream.buffered for c in target.service.runtime.server.connections)
+    wait_for(lambda: target.connections <= 1, what="the connection is gone")
+    assert len(target.reached) == seen  # what was asked behind them is not run for nobody
     print(f"\nunread answers: {seen} of 2000 made, {waits} bytes wait")
     assert seen < 150
     assert waits < 1_000_000

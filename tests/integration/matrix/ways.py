@@ -134,7 +134,7 @@ async def by_proxy(service):
     try:
         yield ByBlocking(proxy, stream)
     finally:
-        proxy._blocking().close()
+        proxy.close()
 
 
 WAYS: dict[str, Way] = {
