@@ -15,7 +15,7 @@ from collections.abc import (
 from threading import Thread
 from typing import Any, TypeVar
 
-from .managed import manager_of
+from .managed import Managed, manager_of
 from .sync import BlockingClient
 
 T = TypeVar("T")
@@ -81,6 +81,7 @@ class SyncProxy:
         self._kitten = kitten
         self._client: BlockingClient | None = None
         self._loopback: _LoopThread | None = None
+        self._managed: Managed | None = None
 
     def connect(self, *, auto_start: bool = False, retry: int = 3) -> SyncProxy:
         """Find the service, perhaps start it; return self. NotRunning if nobody answers."""
@@ -92,7 +93,7 @@ class SyncProxy:
     async def _connected(self, *, auto_start: bool, retry: int) -> BlockingClient:
         await self._kitten.connect(auto_start=auto_start, retry=retry)
         self._kitten.disconnect()  # its connections belong to a loop that ends here
-        managed = await manager_of(self._kitten)
+        managed = self._managed = await manager_of(self._kitten)
         return BlockingClient(managed.open) if managed is not None else self._by_files()
 
     def loopback(self) -> SyncProxy:
@@ -121,6 +122,8 @@ class SyncProxy:
         if self._loopback is not None:
             result = self._loopback.wait(self._kitten.call(name, *args, **kwargs))
             return self._loopback.items(result) if hasattr(result, "__aiter__") else result
+        if name == "quitquitquit" and self._managed is not None:
+            return asyncio.run(self._managed.quit())
         if not self._kitten.config.worker_use_msgpack:
             kwargs.setdefault("call_use_json", True)
         if self._client is None:

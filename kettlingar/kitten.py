@@ -49,7 +49,7 @@ class RPCKitten(StandardApi, OwnLog):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Read the class once: its methods, and the settings of its whole tree."""
         super().__init_subclass__(**kwargs)
-        cls.Configuration = _joined_configuration(cls)
+        cls.Configuration = schema.joined_configuration(cls)
         cls.methods = read_methods(cls)
 
     def __init__(
@@ -283,18 +283,3 @@ RPCKitten.methods = read_methods(RPCKitten)
 
 async def _launch(kitten: RPCKitten) -> None:
     await import_module("kettlingar.launch").start(kitten)
-
-
-def _joined_configuration(cls: type[RPCKitten]) -> type[schema.Configuration]:
-    """One class with the settings of all `Configuration`s in the tree, mix-ins' included."""
-    found: list[type] = []
-    for base in cls.__mro__:
-        config = base.__dict__.get("Configuration")
-        if config is not None and not any(issubclass(known, config) for known in found):
-            found.append(config)
-    if len(found) == 1:
-        single: type[schema.Configuration] = found[0]
-        return single
-    joined = type("Configuration", tuple(found), {"__doc__": found[0].__doc__})
-    assert issubclass(joined, schema.Configuration)
-    return joined

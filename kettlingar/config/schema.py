@@ -248,3 +248,17 @@ class Configuration:
                 self.__dict__.pop(name, None)
             else:
                 setattr(self, name, value)
+
+
+def joined_configuration(cls: type) -> type[Configuration]:
+    """One class with the settings of all `Configuration`s in a class's tree, mix-ins' included."""
+    found: list[type] = []
+    for base in cls.__mro__:
+        config = base.__dict__.get("Configuration")
+        if config is not None and not any(issubclass(known, config) for known in found):
+            found.append(config)
+    if len(found) == 1 and issubclass(found[0], Configuration):
+        return found[0]
+    joined = type("Configuration", tuple(found), {"__doc__": found[0].__doc__})
+    assert issubclass(joined, Configuration)
+    return joined

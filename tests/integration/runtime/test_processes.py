@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -166,8 +167,6 @@ def test_a_blocked_loop_is_visible_in_the_lag_that_ping_tells(start_kitten):
     one.proxy.block(0.6)
 
     async def ping_while_it_is_blocked():
-        import time
-
         kitty = await Settled(args=folders(one)).connect()
         sent = time.monotonic()
         while True:
@@ -227,3 +226,21 @@ def test_a_token_is_in_no_log_no_environment_and_no_command_line(start_kitten):
     assert http_get(f"{one.private_url}/x/nothing").status == 404
     assert b"topmost" not in http_get(f"{one.private_url}-not/nothing").body
     assert "topmost" not in log_of(one).read_text()
+
+
+def test_an_idle_service_does_nothing_at_all(start_kitten):
+    one = start_kitten(Settled)
+    pid = one.proxy.pid()
+    one.proxy.close()
+    time.sleep(0.5)  # what follows a closed connection
+    before = _switches(pid)
+    time.sleep(1.5)  # nothing can be awaited where nothing is to happen
+    assert _switches(pid) == before
+
+
+def _switches(pid):
+    """How often each thread has waited for something."""
+    return {
+        task.parent.name: [line for line in task.read_text().splitlines() if "voluntary" in line]
+        for task in Path(f"/proc/{pid}/task").glob("*/status")
+    }
