@@ -25,6 +25,8 @@ from .kittens import Tricks
 
 pytest.importorskip("cryptography", reason="extra 'tls'")
 
+from kettlingar.certificates import keep_self_signed
+
 
 class Secure(Tricks, TLSKitten):
     class Configuration(Tricks.Configuration, TLSKitten.Configuration):
@@ -481,8 +483,6 @@ def test_other_names_make_another_certificate(run_async, tmp_path):
 
 
 def test_own_files_are_used_and_bad_ones_named(run_async, tmp_path):
-    from kettlingar.certificates import keep_self_signed
-
     keep_self_signed(tmp_path / "own.pem", "own", ["localhost"], 10)
     pem = (tmp_path / "own.pem").read_text()
     key, mark, cert = pem.partition("-----BEGIN CERTIFICATE")
@@ -500,6 +500,31 @@ def test_own_files_are_used_and_bad_ones_named(run_async, tmp_path):
         run_async(main(f"--tls-cert={tmp_path}/nothing"))
     with pytest.raises(ConfigError, match="cannot use tls_cert"):
         run_async(main(f"--tls-cert={tmp_path}/cert", f"--tls-key={tmp_path}/cert"))
+
+
+def test_a_new_certificate_is_used_for_new_connections_and_cuts_none(on_https, tmp_path):
+    keep_self_signed(tmp_path / "new.pem", "new", ["localhost", "new.example"], 10)
+
+    async def names(way):
+        _, writer = await way.connect()
+        found = writer.get_extra_info("peercert")["subjectAltName"]
+        await hang_up(writer)
+        return found
+
+    async def check(way):
+        reader, writer = await way.connect()
+        await way.kitty.client.call("config", "tls_cert", val=str(tmp_path / "new.pem"))
+        way.context.load_verify_locations(tmp_path / "new.pem")
+        assert ("DNS", "new.example") in await names(way)
+        writer.write(b"GET /meow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"meow!\n")
+        await hang_up(writer)
+        (tmp_path / "new.pem").write_text("no certificate")
+        with pytest.raises(ConfigError, match="cannot use tls_cert"):
+            way.kitty.kitten.renew_tls()
+        assert ("DNS", "new.example") in await names(way)
+
+    on_https(check)
 
 
 def test_curl_trusts_it_by_file(on_https, loop_kind):
