@@ -83,6 +83,7 @@ class Timers:
     """The deadlines of all connections of one server: one queue for each duration."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: Timeouts) -> None:
+        self.flush = timeouts.send if timeouts.send > 0 else 3600.0  # of a last answer
         self.head: Deadlines[Connection] = Deadlines(loop, timeouts.head, Connection.too_slow)
         self.body: Deadlines[Connection] = Deadlines(loop, timeouts.body, Connection.too_slow)
         self.idle: Deadlines[Connection] = Deadlines(loop, timeouts.idle, Connection.close)
@@ -419,7 +420,7 @@ class Connection:
         """End it: what was written still goes out."""
         if not self._closed:
             self._end()
-            self.stream.close(linger)
+            self.stream.close(linger, flush=self._timers.flush)
 
     def abort(self) -> None:
         """End it at once."""

@@ -151,7 +151,7 @@ class SocketStream(Sender):
     # --- the end ---
 
     def close(self, linger: float = 0.0, *, flush: float = 30.0) -> None:
-        """Send what waits (for at most `flush` seconds), then end the stream in order.
+        """Send what waits (until the peer takes nothing for `flush` seconds), then end in order.
 
         With `linger` seconds, whatever the peer still sends is read and thrown
         away until it ends too: closing with unread bytes would reset the
@@ -164,8 +164,19 @@ class SocketStream(Sender):
         self._unwatch()
         self._linger = linger
         if self.buffered:
-            self._timer = self._loop.call_later(flush, self.abort)
+            self._give_up_after(flush)
         self._finish_sending()
+
+    def _give_up_after(self, seconds: float) -> None:
+        before = self.buffered
+
+        def look() -> None:
+            if self.buffered < before:
+                self._give_up_after(seconds)
+            else:
+                self.abort()
+
+        self._timer = self._loop.call_later(seconds, look)
 
     def _all_sent(self) -> None:
         # shutdown before close: somebody else may hold a copy of the socket,

@@ -19,7 +19,7 @@ from tests.helpers import ROOT, wait_for
 
 from .processes import served
 
-SECONDS = 10.0 if os.environ.get("KETTLINGAR_LONG") else 1.2
+SECONDS = 10.0 if os.environ.get("KETTLINGAR_LONG") else 0.8
 FEW = 2  # one that was under way when strace came, one when it goes
 
 CLIENT = """

@@ -149,9 +149,6 @@ WAYS: dict[str, Way] = {
     "sync-proxy": Way(by_proxy),
     "loopback": Way(by_loopback, wire=False),
     "prefix": Way(by_client(), args=("--worker-url-path=/under/here",)),
-    "prefix-tcp": Way(
-        by_client(call_allow_unix=False), files=False, args=("--worker-url-path=/under/here",)
-    ),
 }
 
 __all__ = ["WAYS", "Caller", "Way"]
