@@ -164,10 +164,10 @@ def _as_file(fd: int, mode: str, encoding: str | None) -> IO[Any]:
     if mode not in MODES:
         os.close(fd)
         raise ValueError(f"{mode!r} is no mode of a file")
-    # By an opener, since then `open` closes the descriptor itself if it cannot wrap it.
-    return open(
-        f"/proc/self/fd/{fd}",
-        mode,
-        encoding=None if "b" in mode else encoding,
-        opener=lambda *_: fd,
-    )
+    # From the number, not through an opener: each call that carries a file comes by here.
+    try:
+        return open(fd, mode, encoding=None if "b" in mode else encoding)
+    except BaseException:
+        with suppress(OSError):
+            os.close(fd)
+        raise

@@ -26,6 +26,9 @@ _HEX: Final = re.compile(rb"-?[0-9A-Fa-f]+")
 _PACKED: Final = frozenset((dict, list, tuple, str, bytes, bytearray, float, bool, type(None)))
 _SMALL: Final = 512  # bytes; what these can claim does no harm
 _WALK: Final = msgspec.msgpack.Decoder(msgspec.Raw).decode
+_pack_tag: Final = (
+    msgspec.msgpack.encode
+)  # a second packer of msgpack costs 20 us: its buffer is large
 _DATETIME: Final = 3  # msgpack's name for "timestamps are datetimes"
 _NOT_OPENERS: Final = bytes(set(range(256)) - {*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF})
 
@@ -40,8 +43,13 @@ def to_msgpack(value: Any, default: Default | None = None) -> bytes:
         if isinstance(other, int):
             return msgpack.ExtType(EXT_INTEGER, format(other, "x").encode("ascii"))
         if isinstance(other, FdTag):
-            return msgpack.ExtType(EXT_FD, msgpack.packb(as_fields(other)))
-        found = plain(other, default)
+            return msgpack.ExtType(EXT_FD, _pack_tag(as_fields(other)))
+        if default is not None and hasattr(other, "fileno"):
+            found = default(other)  # an open file: nothing of `plain` can fit
+            if isinstance(found, FdTag):
+                return msgpack.ExtType(EXT_FD, _pack_tag(as_fields(found)))
+        else:
+            found = plain(other, default)
         # msgpack asks once for each value, so what comes of it must be in its own types
         if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
             return found
