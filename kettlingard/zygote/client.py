@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = 3  # the number of its channel in the zygote
 LAST = 1.0  # seconds for the end of a killed zygote
+NO_RUN = {"KETTLINGARD_RUN": "-" * 16}  # each worker writes its own over it
 COMMAND = ("-P", "-m", "kettlingar", "zygote")
 
 
@@ -70,7 +71,7 @@ class Zygote:
         try:
             request = spawn.SpawnRequest(
                 argv=[self.kind.python, *COMMAND],
-                env={**env, "KETTLINGARD_CHANNEL": str(CHANNEL)},
+                env={**env, "KETTLINGARD_CHANNEL": str(CHANNEL), **NO_RUN},
                 cwd="/",
                 fds=[(theirs.fileno(), CHANNEL)],
                 stdout_fd=log_fd,

@@ -70,8 +70,16 @@ class Probe(RPCKitten):
     async def public_api_preloaded(self, request):
         return __import__("shared").VALUE
 
-    async def api_end(self, request, how: str):
-        exec(how)
+    async def public_api_hide(self, request):
+        # Leaves a process behind that is in no session of ours, and whose parent has gone.
+        told, tell = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+            os.write(tell, b"%d" % os.getpid())
+            time.sleep(600)
+        return int(os.read(told, 20))
 """
 
 DEFINITION = """\
@@ -217,6 +225,15 @@ def test_a_killed_worker_is_replaced_by_one_of_the_same_kind(probe):
     seen = facts(one)  # held until it is ready
     assert seen["pid"] != first
     assert seen["parent"] == one.pid
+
+
+def test_what_a_worker_hid_is_found_when_it_has_ended(probe):
+    one = probe()
+    one.ready("probe")
+    hidden = int(one.get("/hide").body)
+    assert alive(hidden)
+    one.ctl("stop", "probe")
+    wait_for(lambda: not alive(hidden))
 
 
 @pytest.mark.parametrize("name", ["PYTHONHASHSEED", "LC_ALL"])

@@ -74,6 +74,12 @@ def test_a_key_that_this_version_cannot_do_is_refused_not_ignored():
     ]
 
 
+def test_a_module_to_preload_is_given_by_its_name():
+    assert problems(KITTEN + '[pool]\npreload = ["a.b", "a-b.py"]\n') == [
+        'mail.toml:4:1: pool.preload: "a-b.py" is not the name of a module'
+    ]
+
+
 def test_a_value_that_this_version_cannot_do_is_refused():
     assert problems(KITTEN + 'type = "simple"\n') == [
         'mail.toml:3:1: service.type: "simple" is not supported by this version yet'
