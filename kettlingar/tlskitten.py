@@ -11,15 +11,17 @@ import logging
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kettlingar.config.paths import make_private_dir
 from kettlingar.transport.duplex import StreamFactory
-from kettlingar.transport.tls import TlsStream, server_context
+from kettlingar.transport.tls import TlsStream
 
 from .errors import ConfigError, NotRunning
+from .serving import Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class TLSKitten:
 
     config: Any
     _tls_context: ssl.SSLContext | None = None
+    _tls_base = ""  # where it listens, once it does
 
     def tcp_stream(self) -> StreamFactory | None:
         """Say how the bytes of TCP connections travel; None: plain ones only.
@@ -77,30 +80,43 @@ class TLSKitten:
 
         NotRunning if no TCP address is known (it is to a client, and without a supervisor).
         """
-        web_url = getattr(type(self), "web_url", None)
-        if web_url is not None:
-            url = str(web_url(self, *args, **kwargs))
-        else:
-            url = _plain_url(self, *args, **kwargs)
-        return "https://" + url.partition("://")[2]
+        # Of the class: on a client's side the instance has methods of the service's names.
+        make = getattr(type(self), "web_url", type(self)._plain_url)
+        _, found, rest = str(make(self, *args, **kwargs)).partition("://")
+        if not found:
+            raise NotRunning("cannot name an https URL: no TCP address is known here")
+        return f"https://{rest}"
 
+    def _plain_url(self, path: str = "/") -> str:
+        url = self._tls_base or getattr(self, "api_url", None) or ""
+        return f"{url}/{path.removeprefix('/')}"
 
-def _plain_url(kitten: Any, path: str = "/") -> str:
-    url = kitten.api_url
-    if url is None:
-        raise NotRunning("cannot name an https URL: no TCP address of this service is known here")
-    return f"{url}/{path.removeprefix('/')}"
+    def service_begins(self, settings: Settings, servers: Sequence[Any]) -> None:
+        """Note where the service listens (a hook of the server, see process.Runtime)."""
+        for sock in servers:
+            if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
+                host, port = sock.getsockname()[:2]
+                name = f"[{host}]" if ":" in host else host
+                self._tls_base = f"http://{name}:{port}{settings.prefix}"
 
 
 def server_context_of(config: Any) -> ssl.SSLContext:
-    """Return the TLS settings that a configuration describes. ConfigError if it cannot be."""
+    """Return a server's settings: TLS 1.2 or later, HTTP/1.1, no renegotiation.
+
+    ConfigError if the configured certificate cannot be used.
+    """
     cert, key = _files(config)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
     try:
-        return server_context(cert, key)
+        context.load_cert_chain(cert, key)
     except OSError as error:  # ssl.SSLError is one
         why = error.strerror or str(error)
         problem = f"cannot use tls_cert {cert}{f' with tls_key {key}' if key else ''}: {why}"
         raise ConfigError([problem]) from error
+    return context
 
 
 def _files(config: Any) -> tuple[str, str | None]:

@@ -37,20 +37,6 @@ class Stage(Enum):
     OPEN = "open"
 
 
-def server_context(cert: str, key: str | None = None) -> ssl.SSLContext:
-    """Return a server's settings: TLS 1.2 or later, HTTP/1.1, no renegotiation.
-
-    `cert` is a PEM file with the chain; `key` one with the key, None if it is in
-    the first. OSError (ssl.SSLError is one) if they cannot be used.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(cert, key)
-    return context
-
-
 class TlsStream:
     """A SocketStream's interface over a connection that may speak TLS."""
 
@@ -308,8 +294,3 @@ class TlsStream:
     def peername(self) -> Any:
         """The peer's address."""
         return self._below.peername
-
-    @property
-    def tls(self) -> ssl.SSLObject | None:
-        """What was agreed with the peer; None on a plain connection."""
-        return self._tls

@@ -44,6 +44,7 @@ class Link:
         self._received: deque[str | bytes] = deque()
         self._size = 0  # of what is in `_received`
         self._paused = False
+        self._draining = False
         self._reader: asyncio.Future[None] | None = None
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._pings: dict[bytes, asyncio.Future[float]] = {}
@@ -66,6 +67,8 @@ class Link:
             self.received(early, [])
         if not self._paused:
             self.connection.stream.resume()
+        if self._draining:
+            self.drain()
 
     def stop(self) -> None:
         """Forget the method: it has ended."""
@@ -138,6 +141,7 @@ class Link:
 
     def drain(self) -> None:
         """The service ends: say so to the peer, and by the iteration's end to the method."""
+        self._draining = True
         if self.accepted:
             self.begin_close(CloseCode.GOING_AWAY, "the service ends")
 

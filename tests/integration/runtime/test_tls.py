@@ -11,15 +11,17 @@ import socket
 import ssl
 import stat
 import subprocess
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from kettlingar import HttpResult
-from kettlingar.errors import ConfigError
+from kettlingar import HttpResult, RPCKitten
+from kettlingar.errors import ConfigError, NotRunning
 from kettlingar.testing import running
 from kettlingar.tlskitten import TLSKitten
+from kettlingar.webkitten import Route, WebKitten
 
 from .kittens import Tricks
 
@@ -544,12 +546,48 @@ def test_curl_trusts_it_by_file(on_https, loop_kind):
     on_https(check)
 
 
-def test_https_url_is_for_clients(run_async):
+def test_https_url_is_for_clients_and_methods(run_async):
     async def main():
         async with running(Secure) as kitty:
             folder = kitty.kitten.config.app_state_dir
             client = await Secure(args=[f"--app-state-dir={folder}"]).connect()
             assert client.https_url("/meow") == f"https://127.0.0.1:{kitty.port}/meow"
+            client._client.close()
+            assert kitty.kitten.https_url("/meow") == f"https://127.0.0.1:{kitty.port}/meow"
+        with pytest.raises(NotRunning, match="no TCP address"):
+            Secure(args=[f"--app-state-dir={folder}"]).https_url()
+
+    run_async(main())
+
+
+def test_https_url_names_a_web_kittens_pages_too(run_async):
+    class Pages(RPCKitten, TLSKitten, WebKitten):
+        class Configuration(RPCKitten.Configuration, TLSKitten.Configuration):
+            TLS_CERT = TLSKitten.SELF_SIGNED
+
+        WEB_ROUTES = (Route("/zeroes/<int:n>/", "api_zeroes", public=True),)
+
+        async def api_zeroes(self, request_info, n: int = 10):
+            yield HttpResult("text/plain", "0")
+            for _ in range(n - 1):
+                yield b"0"
+
+    async def main():
+        async with running(Pages) as kitty:
+            folder = kitty.kitten.config.app_state_dir
+            client = await Pages(args=[f"--app-state-dir={folder}"]).connect()
+            url = client.https_url("/zeroes/8/")
+            assert url.startswith(f"https://127.0.0.1:{kitty.port}/")
+            context = ssl.create_default_context(cafile=f"{folder}/kettlingar.pem")
+
+            def fetch():
+                opener = urllib.request.build_opener(
+                    urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+                )
+                with opener.open(url, timeout=5) as answer:
+                    return answer.read()
+
+            assert await asyncio.to_thread(fetch) == b"00000000"
             client._client.close()
 
     run_async(main())
