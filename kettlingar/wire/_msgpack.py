@@ -39,24 +39,8 @@ def to_msgpack(value: Any, default: Default | None = None) -> bytes:
     Raises TypeError for what has none at all, ValueError for what is nested too deep.
     """
 
-    def encode_other(other: Any) -> Any:
-        if isinstance(other, int):
-            return msgpack.ExtType(EXT_INTEGER, format(other, "x").encode("ascii"))
-        if isinstance(other, FdTag):
-            return msgpack.ExtType(EXT_FD, _pack_tag(as_fields(other)))
-        if default is not None and hasattr(other, "fileno"):
-            found = default(other)  # an open file: nothing of `plain` can fit
-            if isinstance(found, FdTag):
-                return msgpack.ExtType(EXT_FD, _pack_tag(as_fields(found)))
-        else:
-            found = plain(other, default)
-        # msgpack asks once for each value, so what comes of it must be in its own types
-        if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
-            return found
-        return encode_other(found)
-
     try:
-        return msgpack.packb(value, default=encode_other)
+        return msgpack.packb(value, default=partial(_encode_other, default=default))
     except UnicodeEncodeError as error:
         raise ValueError(
             f"cannot write msgpack: {error.object[error.start : error.end]!r} is half a"
@@ -64,6 +48,20 @@ def to_msgpack(value: Any, default: Default | None = None) -> bytes:
         ) from None
     except RecursionError:
         raise ValueError("cannot write msgpack: a value is made of itself") from None
+
+
+def _encode_other(other: Any, default: Default | None) -> Any:
+    """What msgpack asks for: once for each value, so what comes of it must be in its own types."""
+    if isinstance(other, int):
+        return msgpack.ExtType(EXT_INTEGER, format(other, "x").encode("ascii"))
+    if default is not None and hasattr(other, "fileno"):
+        other = default(other)  # an open file: nothing that `plain` knows
+    if isinstance(other, FdTag):
+        return msgpack.ExtType(EXT_FD, _pack_tag(as_fields(other)))
+    found = other if type(other) in _PACKED else plain(other, default)
+    if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
+        return found
+    return _encode_other(found, default)
 
 
 def from_msgpack(
