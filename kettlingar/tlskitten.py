@@ -81,7 +81,7 @@ class TLSKitten:
         NotRunning if no TCP address is known (it is to a client, and without a supervisor).
         """
         # Of the class: on a client's side the instance has methods of the service's names.
-        make = getattr(type(self), "web_url", type(self)._plain_url)
+        make = getattr(type(self), "web_url", TLSKitten._plain_url)
         _, found, rest = str(make(self, *args, **kwargs)).partition("://")
         if not found:
             raise NotRunning("cannot name an https URL: no TCP address is known here")
