@@ -19,9 +19,9 @@ EVIL = b"GET /seen?value=EVIL HTTP/1.1\r\nHost: k\r\n\r\n"
 LAST = b"GET /seen?value=last HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def target():
-    with live() as one:
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def target(request):
+    with live(loop_kind=request.param) as one:
         yield one
 
 
