@@ -9,6 +9,7 @@ from typing import Any
 
 LEVELS = {"trace": 1, "debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _kittens = logging.getLogger("kettlingar.kitten")
+_own = logging.getLogger(__name__)
 TEXT = "%(asctime)s %(process)d %(levelname).1s %(name)s %(message)s"
 
 
@@ -62,6 +63,34 @@ def level_number(level: int | str) -> int:
     if text not in LEVELS:
         raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
     return LEVELS[text]
+
+
+class RateLimit(logging.Filter):
+    """Lets so many lines through in a time; says how many it has dropped once it may again."""
+
+    def __init__(self, lines: int, seconds: float) -> None:
+        super().__init__()
+        self._lines, self._seconds = lines, seconds
+        self._since, self._passed, self.dropped = 0.0, 0, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """May this record be written? Each thread asks while it holds no lock: exact enough."""
+        now = time.monotonic()
+        if now - self._since >= self._seconds:
+            dropped, self._since, self._passed, self.dropped = self.dropped, now, 0, 0
+            if dropped:
+                _own.warning("log lines dropped count=%d (log.rate_limit)", dropped)
+        if self._passed >= self._lines:
+            self.dropped += 1
+            return False
+        self._passed += 1
+        return True
+
+
+def set_rate(lines: int, seconds: float) -> None:
+    """From now on log at most so many lines in a time; 0 = as many as come."""
+    for handler in logging.getLogger().handlers:
+        handler.filters[:] = [RateLimit(lines, seconds)] if lines else []
 
 
 def begin_logging(

@@ -32,7 +32,7 @@ from .errors import ConfigError
 from .guarding import Listeners, Meeting
 from .kitten import RPCKitten
 from .loading import load, version_of, where_in
-from .logs import begin_logging, set_level
+from .logs import begin_logging, set_level, set_rate
 from .process import Runtime, settings_of, watch_signals
 from .serving import Origin, origin_of
 
@@ -70,6 +70,7 @@ class Worker:
         self._channel.send(_hello())
         setup = await self._setup
         begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
+        set_rate(*setup.log_rate)
         step = "import"
         try:
             if sys.path[: len(setup.python_path)] != setup.python_path:  # a zygote's child has it
@@ -211,6 +212,7 @@ class Worker:
 
     def _on_log_level(self, message: messages.LogLevel, _fds: list[int]) -> None:
         set_level(message.level)
+        set_rate(*message.rate)
 
     def _on_log_file(self, _message: messages.LogFile, fds: list[int]) -> None:
         os.dup2(fds[0], 1)

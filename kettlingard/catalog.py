@@ -10,6 +10,7 @@ from kettlingard.core.check import check_together
 from kettlingard.core.parse import Problem, Source, parse
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.host.definitions import DefinitionFile, read_definitions
+from kettlingard.host.possible import impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,19 @@ def _parsed(file: DefinitionFile) -> Definition:
     if file.text is None:
         return Definition(file.name, path, None, (Problem(path, file.problem, file.line),))
     found = parse(file.name, [Source(path, file.text)])
-    if isinstance(found, ServiceSpec):
-        return Definition(file.name, path, found)
-    return Definition(file.name, path, None, tuple(found))
+    wrong = _impossible(found) if isinstance(found, ServiceSpec) else found
+    if wrong or not isinstance(found, ServiceSpec):
+        return Definition(file.name, path, None, tuple(wrong))
+    return Definition(file.name, path, found)
+
+
+def _impossible(spec: ServiceSpec) -> list[Problem]:
+    """What this machine cannot do, each where it was written."""
+    problems = []
+    for key, why in impossible(spec):
+        file, place = spec.origins.get(key, (spec.file, (0, 0)))
+        problems.append(Problem(file, why, *place, key))
+    return problems
 
 
 def _specs(found: Mapping[str, Definition]) -> dict[str, ServiceSpec]:

@@ -306,6 +306,12 @@ class Service:
         """The log of one instance."""
         return self.around.logs / f"{self.name}-{instance}.log"
 
+    def renew_log(self, instance: int) -> None:
+        """Its log has been renamed: whoever writes to it gets the new one."""
+        for worker in self.workers.values():
+            if worker.launch.instance == instance:
+                worker.renew_log()
+
     def ready_workers(self) -> dict[int, Worker]:
         """Those that get traffic, by number of run."""
         members = self.state.members.values()

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kettlingar import _compat
 from kettlingar._version import __version__
-from kettlingar.logs import TEXT, TextLines
 from kettlingar.process import hooks_of, settings_of
 from kettlingar.server import Server
 from kettlingar.serving import Origin
@@ -25,7 +24,6 @@ from kettlingard.host import prctl
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import listen
-from kettlingard.host.logs import open_log
 from kettlingard.host.meeting import clear
 from kettlingard.host.signals import Signals, Wish
 
@@ -34,6 +32,8 @@ from .catalog import Catalog
 from .control import Control
 from .daemon import Daemon
 from .keeping import Keeper, left_behind
+from .logkeeping import LogKeeper
+from .ownlog import OwnLog
 from .reach import caller_at
 
 log = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) ->
     """
     ctl = f"{_program()} ctl {layout.ctl} status"
     with ExitStack() as stack:
-        _prepare(layout, stack)
+        own_log = _prepare(layout, stack)
         files = raise_open_files()
-        up = _up(layout, Catalog(folders), files, " ".join(ctl.split()), adopt=adopt)
+        up = _up(layout, Catalog(folders), files, own_log, " ".join(ctl.split()), adopt=adopt)
         return _compat.run(up, "auto")
 
 
@@ -64,7 +64,7 @@ def _program() -> str:
     return os.path.relpath(beside)
 
 
-def _prepare(layout: Layout, stack: ExitStack) -> None:
+def _prepare(layout: Layout, stack: ExitStack) -> OwnLog:
     """Folders, lock and log; `stack` gives back what must not stay."""
     run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
     private_dir(Path(layout.meetings))
@@ -73,29 +73,22 @@ def _prepare(layout: Layout, stack: ExitStack) -> None:
     lock = Lock(Path(layout.lock))
     stack.callback(lock.release)
     stack.callback(Path(layout.socket).unlink, missing_ok=True)  # ours, while we have the lock
-    _begin_logging(Path(layout.log) / "kettlingard.log", stack)
+    own_log = OwnLog(Path(layout.log) / "kettlingard.log")
+    stack.callback(own_log.close)
     prctl.become_subreaper()
     os.chdir(run)  # never anybody's folder that they want to remove
+    return own_log
 
 
-def _begin_logging(path: Path, stack: ExitStack) -> None:
-    """To the log file, and to whoever looks at us in the foreground."""
-    file = stack.enter_context(os.fdopen(open_log(path), "a", encoding="utf-8"))
-    root = logging.getLogger()
-    for stream in (file, sys.stderr):
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(TextLines(TEXT))
-        root.addHandler(handler)
-        stack.callback(root.removeHandler, handler)
-    root.setLevel(logging.INFO)
-
-
-async def _up(layout: Layout, catalog: Catalog, files: OpenFiles, ctl: str, *, adopt: bool) -> int:
+async def _up(
+    layout: Layout, catalog: Catalog, files: OpenFiles, own_log: OwnLog, ctl: str, *, adopt: bool
+) -> int:
     loop = asyncio.get_running_loop()
     daemon = Daemon(loop, layout, catalog, files)
     notifier = Notifier.from_environment(os.environ)
     signals = Signals(loop)
-    signals.on_wish(lambda wish: _wished(daemon, wish))
+    logs = LogKeeper(daemon, own_log)
+    signals.on_wish(lambda wish: _wished(daemon, logs, wish))
     signals.on_child(daemon.reaper.sweep)
     control = Control(daemon)
     server = Server(control, settings_of(control, ""), hooks_of(control))
@@ -118,6 +111,7 @@ async def _up(layout: Layout, catalog: Catalog, files: OpenFiles, ctl: str, *, a
         acceptor.close()
         await server.drain(LAST_ANSWERS)
         daemon.close()
+        await logs.close()
         signals.close()
     log.info("stopped pid=%d", os.getpid())
     return 0
@@ -151,9 +145,11 @@ def _listen(loop: asyncio.AbstractEventLoop, layout: Layout, server: Server) -> 
     return Acceptor(loop, listen(layout.socket, mode=0o666), accepted, trouble)
 
 
-def _wished(daemon: Daemon, wish: Wish) -> None:
+def _wished(daemon: Daemon, logs: LogKeeper, wish: Wish) -> None:
     if wish is Wish.DRAIN:
         daemon.drain("signal")
+    elif wish is Wish.REOPEN:
+        logs.reopen()
     else:
         log.warning("%s is not supported by this version yet", wish.value)
 

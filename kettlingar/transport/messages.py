@@ -141,6 +141,7 @@ class Setup(Message, frozen=True, tag="setup"):
     public_methods: list[str] | None = None  # None = all of them may be reached by TCP
     log_level: str = "info"
     log_format: str = "text"
+    log_rate: tuple[int, float] = (0, 0.0)  # lines in seconds; more are dropped; 0 = no limit
     drain_timeout: float = 20.0  # seconds
     mark: str = ""  # of this run; who adopts it must know it
     owner: int = -1  # uid of those who may adopt it, beside root
@@ -192,9 +193,10 @@ class Ping(Message, frozen=True, tag="ping"):
 
 
 class LogLevel(Message, frozen=True, tag="log-level"):
-    """Log from this level on."""
+    """Log from this level on, and at most so much."""
 
     level: str
+    rate: tuple[int, float] = (0, 0.0)  # lines in seconds; 0 = no limit
 
 
 class LogFile(Message, frozen=True, tag="log-file"):

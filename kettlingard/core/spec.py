@@ -24,6 +24,7 @@ from .values import (
     OCTAL,
     PATH,
     PUBLIC,
+    RATE,
     RULE,
     RULES,
     SERVICE,
@@ -225,16 +226,16 @@ class ResourceKeys:
 class LogKeys:
     """[log]"""
 
-    target: str = _key(choice("file", later=("journal", "inherit")), "file", R, "where to")
+    target: str = _key(choice("file", "journal", "inherit"), "file", R, "where to")
     format: str = _key(choice("text", "json"), "text", R, "json = one object a line")
-    max_size: object = _later(SIZE, L, "rotate at this size")
-    max_age: object = _later(DURATION, L, "remove after this")
-    keep: object = _later(WHOLE, L, "old files")
-    compress: object = _later(BOOL, L, "old files are compressed")
+    max_size: int = _key(SIZE, 50 << 20, L, "rotated at this size; 0 = never")
+    max_age: float = _key(DURATION, 30 * 86400.0, L, "old logs go after this; 0 = never")
+    keep: int = _key(at_least(0), 10, L, "old logs of an instance")
+    compress: bool = _key(BOOL, True, L, "old logs by gzip")
     level: str = _key(
         choice("debug", "info", "warning", "error", "critical"), "info", L, "least level"
     )
-    rate_limit: object = _later(TEXT, L, "lines in a time")
+    rate_limit: str = _key(RATE, "2000/10s", L, "more are dropped, and counted in the log")
 
 
 # table -> its class; [config] and [environment] are free, see parse

@@ -105,6 +105,25 @@ def _size(value: object) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def _rate(value: object) -> str:
+    """A text that `rate_of` can read."""
+    text = _text(value)
+    if text == "off":
+        return text
+    lines, slash, time = text.partition("/")
+    if not slash or not lines.strip().isdecimal() or not int(lines) or not _duration(time) > 0:
+        raise wrong(value, 'lines in a time, such as "2000/10s", or "off"')
+    return text
+
+
+def rate_of(text: str) -> tuple[int, float]:
+    """`2000/10s` -> (2000, 10.0); (0, 0.0) for `off`."""
+    if text == "off":
+        return 0, 0.0
+    lines, _, time = text.partition("/")
+    return int(lines), _seconds(time)
+
+
 def _limit(value: object) -> int:
     """A resource limit; "infinity" is -1, as RLIM_INFINITY is."""
     if value == "infinity":
@@ -231,6 +250,7 @@ BOOL = Kind("true or false", _boolean)
 WHOLE = Kind("integer", _whole)
 DURATION = Kind("duration", _duration)
 SIZE = Kind("size", _size)
+RATE = Kind('"lines/time" or "off"', _rate)
 LIMIT = Kind('integer or "infinity"', _limit)
 OCTAL = Kind("octal text", _octal)
 SIGNAL = Kind("signal", _signal)

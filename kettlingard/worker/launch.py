@@ -15,8 +15,10 @@ from kettlingar.transport.messages import Setup
 from kettlingard.core.environment import parse_environment_file, worker_environment
 from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
+from kettlingard.core.values import rate_of
 from kettlingard.errors import PathError, SpawnError
 from kettlingard.host.files import private_dir, read_small
+from kettlingard.host.journal import open_journal
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.logs import open_log
 from kettlingard.host.meeting import make_meeting
@@ -60,6 +62,7 @@ class Launch:
             public_methods=_listed(spec.access.public_methods),
             log_level=spec.log.level,
             log_format=spec.log.format,
+            log_rate=rate_of(spec.log.rate_limit),
             drain_timeout=spec.service.drain_timeout,
             mark=self.mark,
             owner=os.geteuid(),
@@ -83,10 +86,14 @@ class Launch:
 
     def open_log(self) -> int:
         """The descriptor that it will write to. Raise SpawnError."""
+        target = self.spec.log.target
         try:
-            return open_log(self.log_file)
+            if target == "journal":
+                return open_journal(self.service)
+            return open_log(self.log_file) if target == "file" else os.dup(sys.stderr.fileno())
         except OSError as why:
-            raise SpawnError("log", why.errno or errno.EIO, str(self.log_file)) from why
+            subject = str(self.log_file) if target == "file" else f"log.target = {target}"
+            raise SpawnError("log", why.errno or errno.EIO, subject) from why
 
     def request(self, channel: int, log: int) -> SpawnRequest:
         """The process to start, with these two of our descriptors. Raise SpawnError."""

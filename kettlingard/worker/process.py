@@ -87,6 +87,7 @@ class Worker:
         self._orphaned: asyncio.TimerHandle | None = None
         self._fresh: asyncio.Event | None = None  # set by the answer to `refresh`
         self._log_start = 0  # bytes of the log that are not ours
+        self._log_due = False  # it got a log that has been rotated meanwhile
         self._closed = False
 
     # --- coming up ---
@@ -110,6 +111,8 @@ class Worker:
             self._loop, outcome.channel, messages.FromWorker, self._message, self._channel_ended
         )
         self._reaper.watch(child.pid, child.pidfd, self._ended)
+        if self._log_due:
+            self.renew_log()
         self._tell(Spawned(self._loop.time()))
 
     async def _be_pinged(self) -> None:
@@ -137,6 +140,19 @@ class Worker:
             close_all(fds or [])
             return
         self._channel.send(message, fds or [])
+
+    def renew_log(self) -> None:
+        """Have it write to the file that has the log's name now."""
+        self._log_start = 0
+        self._log_due = self._channel is None
+        if self._channel is None:
+            return
+        try:
+            fd = self.launch.open_log()
+        except SpawnError as why:
+            log.error("log not handed over service=%s: %s", self.launch.service, why)  # noqa: TRY400  no defect
+        else:
+            self.say(messages.LogFile(), [fd])
 
     def signal(self, number: int) -> None:
         """Send a signal to the process alone."""
