@@ -86,10 +86,8 @@ async def _up(
     loop = asyncio.get_running_loop()
     daemon = Daemon(loop, layout, catalog, files)
     notifier = Notifier.from_environment(os.environ)
-    signals = Signals(loop)
     logs = LogKeeper(daemon, own_log)
-    signals.on_wish(lambda wish: _wished(daemon, logs, wish))
-    signals.on_child(daemon.reaper.sweep)
+    signals = _signals(daemon, logs)
     control = Control(daemon)
     server = Server(control, settings_of(control, ""), hooks_of(control))
     keeper = Keeper(daemon, Path(layout.snapshot))
@@ -98,6 +96,7 @@ async def _up(
     acceptor = _listen(loop, layout, server)
     log.info("started version=%s pid=%d socket=%s", __version__, os.getpid(), layout.socket)
     daemon.boot(settled)
+    logs.reopen()  # workers of before may write to one that was being rotated
     keeper.begin()
     _welcome(daemon, catalog, ctl)
     notifier.ready()
@@ -143,6 +142,13 @@ def _listen(loop: asyncio.AbstractEventLoop, layout: Layout, server: Server) -> 
         log.warning("control socket paused reason=%s", error.strerror)
 
     return Acceptor(loop, listen(layout.socket, mode=0o666), accepted, trouble)
+
+
+def _signals(daemon: Daemon, logs: LogKeeper) -> Signals:
+    signals = Signals(daemon.loop)
+    signals.on_wish(lambda wish: _wished(daemon, logs, wish))
+    signals.on_child(daemon.reaper.sweep)
+    return signals
 
 
 def _wished(daemon: Daemon, logs: LogKeeper, wish: Wish) -> None:
