@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from kettlingar.cli.ctl import EXIT_CODES  # noqa: E402
-from kettlingar.cli.ctl_args import VERBS  # noqa: E402
+from kettlingar.cli.ctl_verbs import VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
 from kettlingar.transport import messages  # noqa: E402
 from kettlingard.core import place, run  # noqa: E402

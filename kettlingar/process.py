@@ -15,7 +15,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +137,16 @@ class Runtime:
         self.kitten.read_assigned_methods()
         for begins in _all_of(self.kitten, "service_begins"):
             begins(self._settings, servers)
+
+    async def adjust(self, settings: Settings, config: Mapping[str, Any]) -> None:
+        """Settings that changed while it runs; raise ConfigError, and nothing has changed."""
+        changed = self.kitten.config.apply("definition", config) if config else []
+        self._settings = settings
+        self.server.adjust(settings)
+        for name in changed:
+            hook = getattr(self.kitten, f"on_config_{name}", None)
+            if hook is not None:
+                await hook()
 
     async def _serve_extra(self, server: Any) -> None:
         """Run a server that the author has added, for as long as the service runs."""

@@ -65,6 +65,10 @@ class Server:
         self.in_flight = 0
         self.served = 0
 
+    def adjust(self, settings: Settings) -> None:
+        """Other settings for the requests to come; limits and timeouts for new connections."""
+        self._settings = settings
+
     # --- connections ----------------------------------------------------------
 
     def accept(self, sock: socket.socket, origin: Origin, *, read_now: bool = False) -> None:

@@ -60,6 +60,8 @@ class Worker:
         self._done: list[int] = []
         self._returned: list[int] = []
         self._flushing = False
+        self._secret = ""  # that came after the first one
+        self._adjusting: set[asyncio.Task[None]] = set()
         self._loop = loop
         self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
         self._asker = Asker(self._ask)
@@ -92,6 +94,7 @@ class Worker:
             app_name=kitten.config.app_name,
             worker_name=kitten.config.worker_name,
             methods=[method_record(method, docs=True) for method in kitten.methods],
+            live_config=[n for n in kitten.config.as_dict() if hasattr(kitten, f"on_config_{n}")],
         )
         self._channel.send(self._ready)
         await self._until_told(runtime)
@@ -214,6 +217,23 @@ class Worker:
         set_level(message.level)
         set_rate(*message.rate)
 
+    def _on_adjust(self, message: messages.Adjust, _fds: list[int]) -> None:
+        if self._runtime is None:
+            return
+        if message.secret:
+            self._secret = message.secret
+        adjusting = asyncio.ensure_future(self._adjust(self._runtime, message))
+        self._adjusting.add(adjusting)
+        adjusting.add_done_callback(self._adjusting.discard)
+
+    async def _adjust(self, runtime: Runtime, message: messages.Adjust) -> None:
+        secret = self._secret or self._setup.result().secret
+        settings = settings_of(runtime.kitten, secret, message.public_methods)
+        try:
+            await runtime.adjust(settings, message.config)
+        except Exception:  # an author's hook may raise anything, and the service goes on
+            log.exception("cannot take over changed settings")
+
     def _on_log_file(self, _message: messages.LogFile, fds: list[int]) -> None:
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
@@ -236,6 +256,7 @@ class Worker:
         messages.Answer: _on_answer,
         messages.LogLevel: _on_log_level,
         messages.LogFile: _on_log_file,
+        messages.Adjust: _on_adjust,
         messages.Drain: _on_drain,
         messages.Quit: _on_quit,
     }
@@ -275,7 +296,7 @@ class Worker:
             mark=setup.mark,
             hello=_hello(),
             ready=self._ready,
-            secret=setup.secret,
+            secret=self._secret or setup.secret,
             listeners=names,
             connections=[o.number for o in origins if o.number and not o.trusted],
             callers=[_caller(o.number, o.caller) for o in origins if o.number and o.trusted and o.caller],

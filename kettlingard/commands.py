@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,23 +66,25 @@ class Commands:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
 
-    def start(self, wanted: Sequence[Target], by: str) -> list[Item]:
+    def start(self, wanted: Sequence[Target], by: str, *, deps: bool = True) -> list[Item]:
         """Have them run, with all that they need; what is said about it at once."""
-        self._refuse_while_draining()
+        self.refuse_while_draining()
         said: list[Item] = []
         for target in wanted:
             if target.places:
                 target.service.start(by, target.places)
                 continue
-            for name in self._daemon.to_start(target.service.name):
-                said += self._start_one(self._daemon.find(name), by)
+            name = target.service.name
+            self._daemon.remembered.stopped(name, yes=False)
+            for one in self._daemon.to_start(name) if deps else [name]:
+                said += self._start_one(self._daemon.find(one), by)
         return said
 
     def _start_one(self, service: Service, by: str) -> list[Item]:
         idle = not service.state.members
         spec = self._daemon.reread(service.name).spec if idle else service.spec
         if service.problems:
-            return _problems(service)
+            return problems_of(service)
         assert spec is not None
         if idle and (service.state.paused or service.spec != spec):
             service.define(spec)
@@ -91,44 +93,70 @@ class Commands:
 
     def stop(self, wanted: Sequence[Target], by: str, *, force: bool, drain: bool) -> list[Item]:
         """Have them end. Conflict if one is required by what goes on running."""
+        wanted = self._with_parts(wanted)
         together = {target.service.name for target in wanted if not target.places}
         for name in sorted(together):
             needing = [n for n in self._daemon.needed_by(name, running=True) if n not in together]
             if needing and not force:
                 raise Conflict(
                     f"{name}: needed by {', '.join(needing)} (requires); "
-                    f"stop both: {name} {' '.join(needing)}"
+                    f"stop {'both' if len(needing) == 1 else 'all'} with --with-dependents, or --force"
                 )
         for target in wanted:
+            if not target.places:
+                self._daemon.remembered.stopped(target.service.name, yes=True)
             target.service.stop(by, target.places, drain=drain)
         return []
 
-    def restart(self, wanted: Sequence[Target], by: str) -> list[Item]:
-        """Replace what runs by new runs, with the definition that is on disk now."""
-        self._refuse_while_draining()
+    def _with_parts(self, wanted: Sequence[Target]) -> list[Target]:
+        """And those that are `part_of` one of them, as far as they run."""
+        names = {target.service.name for target in wanted if not target.places}
+        parts = [n for name in sorted(names) for n in self._daemon.parts_of(name)]
+        more = [n for n in dict.fromkeys(parts) if n not in names]
+        found = [self._daemon.find(name) for name in more]
+        return [*wanted, *(Target(one) for one in found if one.state.wanted.instances)]
+
+    def with_dependents(self, wanted: Sequence[Target]) -> list[Target]:
+        """And those that run and require one of them."""
+        names = [target.service.name for target in wanted if not target.places]
+        needing = [n for name in names for n in self._daemon.needed_by(name, running=True)]
+        more = [n for n in dict.fromkeys(needing) if n not in names]
+        return [*wanted, *(Target(self._daemon.find(name)) for name in more)]
+
+    def restart(self, wanted: Sequence[Target], by: str, *, now: bool = False) -> list[Item]:
+        """Replace what runs by new runs, with the definition that is on disk now.
+
+        With `now` the old ones are cut at once, and nothing is served until the new ones are ready.
+        """
+        self.refuse_while_draining()
         said: list[Item] = []
-        for target in wanted:
+        for target in self._with_parts(wanted):
+            if now:
+                target.service.cut(by, target.places)
             if target.places:
                 target.service.renew(by, target.places)
             else:
+                self._daemon.remembered.stopped(target.service.name, yes=False)
                 said += self._restart_one(target.service, by)
         return said
 
     def _restart_one(self, service: Service, by: str) -> list[Item]:
         spec = self._daemon.reread(service.name).spec
         if spec is None:
-            return _problems(service)
+            return problems_of(service)
         found = changes(service.spec, spec) if service.spec is not None else []
         said = [f"definition changed on disk: {', '.join(map(str, found))}"] if found else []
         service.restart(by, spec)
+        self._daemon.remembered.scale(service.name, service.scaled)
         update = spec.update
         said.append(
             f"generation {service.state.wanted.generation}, {update.order}, "
             f"{update.parallelism} at a time"
         )
-        return [_item(service, f"{service.name}: {text}") for text in said]
+        return [item(service, f"{service.name}: {text}") for text in said]
 
-    def _refuse_while_draining(self) -> None:
+    def refuse_while_draining(self) -> None:
+        """Raise Conflict if the daemon is about to end."""
         if self._daemon.state == "draining":
             raise Conflict("kettlingard is shutting down")
 
@@ -136,27 +164,35 @@ class Commands:
 
     async def watch(
         self,
-        services: Collection[Service],
-        goal: Goal,
+        goals: Mapping[Service, Goal],
         seconds: float | None,
         since: dict[str, int],
+        *,
+        whatever: bool = False,
     ) -> AsyncIterator[Item]:
-        """Yield what happens until all have reached `goal`; the last item says how it went.
+        """Yield what happens until all have reached their goals; the last item says how it went.
 
         `seconds` None: as long as the definitions allow for. `since`: by service,
-        the number of its last record that is not news.
+        the number of its last record that is not news. `whatever`: a new command
+        changes nothing of what is waited for.
         """
-        daemon, loop = self._daemon, self._daemon.loop
+        daemon, loop, services = self._daemon, self._daemon.loop, list(goals)
         deadline = loop.time() + (seconds if seconds is not None else _patience(services))
         intents = {service.name: service.intent for service in services}
         while True:
             for service in services:
-                for record in service.history.after(since[service.name]):
+                for record in service.history.after(since.get(service.name, 0)):
                     since[service.name] = record.number
-                    yield _item(service, f"  {service.name}{record.line}")
-            looks = {s.name: self._outlook(s, goal, intents[s.name]) for s in services}
+                    yield item(service, f"  {service.name}{record.line}")
+            if whatever:
+                intents = {service.name: service.intent for service in services}
+            looks = {s.name: self._outlook(s, goals[s], intents[s.name]) for s in services}
             timed_out = loop.time() >= deadline
             if timed_out or Outlook.GOING not in looks.values():
+                for service in services:
+                    if service.intent != intents[service.name]:
+                        command, by = service.command
+                        yield item(service, f"{service.name}: superseded by {command} ({by})")
                 yield _result(services, looks, timed_out=timed_out)
                 return
             await daemon.bell.wait(min(LOOK_AGAIN, deadline - loop.time()))
@@ -178,11 +214,13 @@ def _patience(services: Collection[Service]) -> float:
     return seconds
 
 
-def _problems(service: Service) -> list[Item]:
-    return [{**_item(service, f"! {one}"), "refused": True} for one in service.problems]
+def problems_of(service: Service) -> list[Item]:
+    """What is wrong with its definition, as items."""
+    return [{**item(service, f"! {one}"), "refused": True} for one in service.problems]
 
 
-def _item(service: Service, text: str) -> Item:
+def item(service: Service, text: str) -> Item:
+    """One line of progress."""
     return {"service": service.name, "text": text, "_format": "%(text)s"}
 
 

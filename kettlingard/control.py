@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from kettlingar import BadRequest, HttpResult, RequestInfo, RPCKitten, Unavailable
 from kettlingar.config import schema
 from kettlingar.request import FdsResult
+from kettlingard.core.goal import Outlook
 from kettlingard.core.rights import Verb
+from kettlingard.core.state import ServiceState
 from kettlingard.core.words import Word
 from kettlingard.host.logs import follow as follow_files
 from kettlingard.host.logs import tail
 
 from . import report
-from .commands import READY, STOPPED, Commands, Item, Target, marks, refused, targets
+from .asked import by
+from .changing import Changing
+from .commands import READY, STOPPED, Commands, Goal, Item, marks
+from .control_changes import ChangesApi
 from .daemon import Daemon
 from .reach import Reach, asker, owner_only
 from .service import Service
@@ -32,7 +37,16 @@ PATIENCE = 10.0  # seconds in which a caller waits for a worker to be ready
 COMING = frozenset({Word.STARTING, Word.UPDATING, Word.WAITING, Word.DEGRADED})
 
 
-class Control(RPCKitten):
+def _until_unwanted(state: ServiceState, word: Word, now: float) -> Outlook:
+    """Somebody else has to stop it first."""
+    return Outlook.GOING if state.wanted.instances else STOPPED(state, word, now)
+
+
+# `updated`: nothing is left of the generation before; a paused rollout will not come to that.
+GOALS: dict[str, Goal] = {"ready": READY, "stopped": _until_unwanted, "updated": READY}
+
+
+class Control(ChangesApi, RPCKitten):
     """kettlingard - starts, watches and stops services"""
 
     class Configuration(schema.Configuration):
@@ -43,6 +57,7 @@ class Control(RPCKitten):
         super().__init__(args=[])
         self._daemon = daemon
         self._commands = Commands(daemon)
+        self._changing = Changing(daemon)
         self._reach = Reach(daemon)
         daemon.on_ask = self._reach.answer
 
@@ -53,14 +68,7 @@ class Control(RPCKitten):
     ) -> dict[str, Any]:
         """Say how services are; all that the caller may see, or these."""
         daemon = self._daemon
-        names = [name.partition("/")[0] for name in services or sorted(daemon.services)]
-        seen = [daemon.find(name) for name in dict.fromkeys(names)]
-        who, pid = asker(request)
-        if services:
-            for service in seen:
-                service.grants.check(who, Verb.STATUS, pid)
-        else:
-            seen = [one for one in seen if one.grants.rights.may(who, Verb.STATUS)]
+        seen = self._visible(request, services or ())
         workers = [worker for service in seen for worker in service.ready_workers().values()]
         if workers:
             await asyncio.wait([asyncio.ensure_future(w.refresh(FRESH)) for w in workers])
@@ -76,14 +84,12 @@ class Control(RPCKitten):
         for_: str = "ready",
         timeout: float = 60.0,  # noqa: ASYNC109  the caller's
     ) -> Item:
-        """Wait until a service is `ready` or `stopped`."""
-        if for_ not in {"ready", "stopped"}:
-            raise BadRequest(f'cannot wait for "{for_}": it is not one of ready, stopped')
-        [target] = self._targets(request, [service], Verb.STATUS)
-        goal = READY if for_ == "ready" else STOPPED
-        if for_ == "stopped" and target.service.state.wanted.instances:
-            goal = _until_unwanted
-        watched = self._commands.watch([target.service], goal, timeout, marks([target.service]))
+        """Wait until a service is `ready`, `stopped`, or `updated`: as its definition on disk says."""
+        goal = GOALS.get(for_)
+        if goal is None:
+            raise BadRequest(f'cannot wait for "{for_}": it is not one of {", ".join(GOALS)}')
+        found = self._one(request, service, Verb.STATUS)
+        watched = self._commands.watch({found: goal}, timeout, marks([found]), whatever=True)
         last: Item = {}
         async for item in watched:
             last = item
@@ -119,76 +125,12 @@ class Control(RPCKitten):
             raise Unavailable(f"no instance of {service} is ready; its methods are not known")
         return target.service.methods()
 
-    # --- changing ---
-
-    async def api_start(
-        self,
-        request: RequestInfo,
-        services: list[str],
-        wait: bool = True,
-        timeout: float | None = None,  # noqa: ASYNC109  the caller's
-    ) -> AsyncIterator[Item]:
-        """Start services and what they require; the last item says how it went."""
-        wanted = self._targets(request, services, Verb.CONTROL)
-        since = marks([target.service for target in wanted])
-        said = self._commands.start(wanted, _by(request))
-        async for item in self._follow(wanted, said, since, READY if wait else None, timeout):
-            yield item
-
-    async def api_stop(
-        self,
-        request: RequestInfo,
-        services: list[str],
-        wait: bool = True,
-        timeout: float | None = None,  # noqa: ASYNC109  the caller's
-        *,
-        force: bool = False,
-        now: bool = False,
-    ) -> AsyncIterator[Item]:
-        """Drain and stop services; with `now` cut what is in flight, with `force` also what is needed."""
-        wanted = self._targets(request, services, Verb.CONTROL)
-        since = marks([target.service for target in wanted])
-        said = self._commands.stop(wanted, _by(request), force=force, drain=not now)
-        async for item in self._follow(wanted, said, since, STOPPED if wait else None, timeout):
-            yield item
-
-    async def api_restart(
-        self,
-        request: RequestInfo,
-        services: list[str],
-        wait: bool = True,
-        timeout: float | None = None,  # noqa: ASYNC109  the caller's
-    ) -> AsyncIterator[Item]:
-        """Replace processes by new ones, with the definitions on disk."""
-        wanted = self._targets(request, services, Verb.CONTROL)
-        since = marks([target.service for target in wanted])
-        said = self._commands.restart(wanted, _by(request))
-        async for item in self._follow(wanted, said, since, READY if wait else None, timeout):
-            yield item
-
-    async def _follow(
-        self,
-        wanted: Sequence[Target],
-        said: list[Item],
-        since: dict[str, int],
-        goal: Any,
-        seconds: float | None,
-    ) -> AsyncIterator[Item]:
-        for item in said:
-            yield item
-        left = [one.service for one in wanted if one.service.name not in refused(said)]
-        if goal is None or not left:
-            yield {"ok": not refused(said), "timed_out": False, "services": {}}
-            return
-        async for item in self._commands.watch(left, goal, seconds, since):
-            if "ok" in item:
-                item["ok"] = item["ok"] and not refused(said)
-            yield item
+    # --- the supervisor itself ---
 
     async def api_daemon_shutdown(self, request: RequestInfo) -> HttpResult:
         """Stop all services, then the supervisor. Its owner only."""
         owner_only(request)
-        asyncio.get_running_loop().call_soon(self._daemon.drain, _by(request))
+        asyncio.get_running_loop().call_soon(self._daemon.drain, by(request))
         return HttpResult("text/plain", "shutting down\n")
 
     async def api_quitquitquit(self, request: RequestInfo) -> HttpResult:
@@ -201,27 +143,8 @@ class Control(RPCKitten):
         """Give a connected, authorised socket to a service (`NAME`, or one instance: `NAME/2`)."""
         return FdsResult([await self._reach.connect(service, *asker(request))])
 
-    def _targets(self, request: RequestInfo, names: Sequence[str], verb: Verb) -> list[Target]:
-        found = targets(self._daemon, names)
-        who, pid = asker(request)
-        for target in found:
-            target.service.grants.check(who, verb, pid)
-        return found
-
-
-def _by(request: RequestInfo) -> str:
-    return f"uid {asker(request)[0].uid}"
-
 
 def _places_with_log(service: Service) -> set[int]:
     """All places that are, and all that have been."""
     known = {member.place for member in service.state.members.values()}
     return known | set(service.state.places) | set(range(1, service.state.wanted.instances + 1))
-
-
-def _until_unwanted(state: Any, word: Word, now: float) -> Any:
-    """Somebody else has to stop it first."""
-    from kettlingard.core.goal import Outlook
-
-    wanted = state.wanted.instances
-    return Outlook.GOING if wanted else STOPPED(state, word, now)

@@ -19,7 +19,7 @@ from kettlingar.transport import messages
 from kettlingard.core.environment import worker_environment
 from kettlingard.core.layout import Layout
 from kettlingard.core.order import blockers, dependents, pulled_in, pulls_in, start_order, waits_for
-from kettlingard.core.reconcile import BRAKE
+from kettlingard.core.reconcile import BRAKE, wanted_places
 from kettlingard.core.spec import DependencyKeys
 from kettlingard.core.state import Circumstances
 from kettlingard.core.vocabulary import COMING
@@ -34,6 +34,7 @@ from kettlingard.zygote.herd import Zygotes
 from .bell import Bell
 from .catalog import Catalog, Definition
 from .ingress import Ingress
+from .remembered import Remembered
 from .service import Service, Surroundings
 from .worker.process import Worker
 from .worker.start import ByExec, ByZygote, kind_for
@@ -44,6 +45,7 @@ STARTS = 16  # at once, of all services together
 TIMEOUT_STOP = 60.0  # seconds for all services together
 HURRY = 5.0  # seconds, after a second signal
 QUIET = frozenset({Word.READY, Word.INACTIVE, Word.DISABLED, Word.INVALID})
+RESTING = frozenset({Word.FAILED, Word.STOPPING, *(QUIET - {Word.READY})})
 
 
 class Daemon:
@@ -60,6 +62,9 @@ class Daemon:
         self._open_files = open_files
         self.layout = layout
         self.catalog = catalog
+        self.remembered = Remembered(Path(layout.state) / "remembered.json", clock.boot_id())
+        self._fallen: set[str] = set()  # services that had failed when somebody looked
+        self.leaving: set[str] = set()  # services to forget when they have ended
         self.services: dict[str, Service] = {}
         self.started = clock.moment()
         self.state = "booting"
@@ -90,16 +95,21 @@ class Daemon:
         for problem in problems:
             log.error("%s", problem)
         for definition in found.values():
-            self._learn(definition)
+            self.learn(definition)
         self.state = "running"
         for name in start_order(self._needs()):
             service = self.services[name]
             if name in settled:
                 service.look()
-            elif service.spec is not None and service.spec.service.enabled:
+            elif self.starts_by_itself(service):
                 service.start("boot")
 
-    def _learn(self, definition: Definition) -> Service:
+    def starts_by_itself(self, service: Service) -> bool:
+        """It is enabled, and nobody has stopped it since the machine's boot."""
+        defined = service.spec is not None
+        return defined and service.enabled and not self.remembered.is_stopped(service.name)
+
+    def learn(self, definition: Definition) -> Service:
         """Know a service, or what is wrong with it; nothing that runs changes."""
         service = self.add(definition.name)
         service.problems = list(definition.problems)
@@ -112,7 +122,9 @@ class Daemon:
     def add(self, name: str) -> Service:
         """The service of this name; a new one that nobody has defined yet, if need be."""
         if name not in self.services:
-            self.services[name] = Service(name, self._surroundings())
+            service = self.services[name] = Service(name, self._surroundings())
+            service.enabled_by = self.remembered.enabled(name)
+            service.scaled = self.remembered.scaled(name)
         return self.services[name]
 
     def forget(self) -> None:
@@ -127,7 +139,7 @@ class Daemon:
         """The definition of a service as it is on disk now. NotFound if there is neither."""
         definition = self.catalog.read_one(name)
         if definition is not None:
-            self._learn(definition)
+            self.learn(definition)
             return definition
         service = self.find(name)
         file = service.spec.file if service.spec is not None else ""
@@ -179,6 +191,10 @@ class Daemon:
         found = dependents(name, requires)
         return [n for n in found if not running or self.services[n].state.wanted.instances]
 
+    def parts_of(self, name: str) -> list[str]:
+        """Those that are stopped and restarted with it, directly or not."""
+        return dependents(name, {n: keys.part_of for n, keys in self._dependencies().items()})
+
     def waits_for(self, service: Service) -> list[str]:
         """Who must be ready before this service may start."""
         if service.spec is None:
@@ -205,7 +221,20 @@ class Daemon:
         )
         if coming >= STARTS:
             self._look_later()
-        return Circumstances(may_start=not self.waits_for(service), tokens=STARTS - coming)
+        return Circumstances(
+            may_start=not self.waits_for(service),
+            tokens=STARTS - coming,
+            rest=self._bound_to_rest(service),
+        )
+
+    def _bound_to_rest(self, service: Service) -> str:
+        """Why it cannot go on: what it binds to has failed or was stopped."""
+        bound = service.spec.dependencies.binds_to if service.spec is not None else ()
+        for name in bound:
+            other = self.services.get(name)
+            if other is None or (not other.is_up and other.word in RESTING):
+                return f"bound to {name}"
+        return ""
 
     def _look_later(self) -> None:
         """The brake lets go by time alone: nobody would tell those that wait for it."""
@@ -231,14 +260,39 @@ class Daemon:
             self._braked.cancel()
             self._braked = None
         for service in list(self.services.values()):
-            if service.word not in QUIET:
+            keys = service.spec.dependencies if service.spec is not None else DependencyKeys()
+            if service.word not in QUIET or keys.binds_to:
                 service.look()
+        self._follow_parts()
+        self._part()
         if self.state == "draining":
             self._stop_next()
         if self.on_changed is not None:
             changes, self._changes = self._changes, set()
             self.on_changed(changes)
         self.bell.ring()
+
+    def _follow_parts(self) -> None:
+        """Who is part of a service that had failed and is back begins anew with it."""
+        for name, service in self.services.items():
+            if service.word is Word.FAILED:
+                self._fallen.add(name)
+            elif name in self._fallen and service.is_up:
+                self._fallen.discard(name)
+                for part in map(self.find, self.parts_of(name)):
+                    if part.state.wanted.instances:
+                        part.renew(f"{name} is back", wanted_places(part.state))
+
+    def _part(self) -> None:
+        """Forget services that have no definition any more and have ended."""
+        for name in sorted(self.leaving):
+            service = self.services.get(name)
+            if service is None or service.state.wanted.instances:
+                self.leaving.discard(name)
+            elif not service.state.members:
+                service.close()
+                del self.services[name]
+                self.leaving.discard(name)
 
     # --- the end ---
 

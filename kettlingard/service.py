@@ -20,7 +20,9 @@ from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingard.core import actor
 from kettlingard.core.actor import Effect, Output
+from kettlingard.core.generations import Generations
 from kettlingard.core.parse import Problem
+from kettlingard.core.place import Standing
 from kettlingard.core.policies import policies_of
 from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.snapshot import RunRecord
@@ -82,6 +84,9 @@ class Service:
         self.listening = Listening(name, self.ingress)
         self.intent = 0  # number of the last command
         self.command = ("", "")  # the last command, and who gave it
+        self.generations = Generations()
+        self.enabled_by: bool | None = None  # what somebody wants instead of the definition
+        self.scaled: int | None = None  # likewise
         self.around = around
         self.specs: dict[int, ServiceSpec] = {}  # by generation
         self.secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -92,11 +97,11 @@ class Service:
 
     def define(self, spec: ServiceSpec) -> None:
         """A definition: the first one, or a new generation of what runs."""
-        generation = 1 if self.spec is None else self.state.wanted.generation + 1
+        generation = self._next_generation(spec)
         self.spec = self.specs[generation] = spec
         self.state = actor.renew(self.state, generation, policies_of(spec), self._now())
         self._become(spec)
-        in_use = {generation, self.state.fallback}
+        in_use = {generation, self.state.fallback, *self.generations.good}
         in_use |= {member.generation for member in self.state.members.values()}
         self.specs = {n: spec for n, spec in self.specs.items() if n in in_use}
 
@@ -112,6 +117,57 @@ class Service:
             log.warning("%s service=%s", sentence, self.name)
         self.grants.become(rights, self.ready_channels(), self.method_names())
 
+    def _next_generation(self, spec: ServiceSpec) -> int:
+        """A number that no definition has had; a new `pool.instances` overrules a scale."""
+        if self.spec is None:
+            return 1
+        if self.spec.pool.instances != spec.pool.instances:
+            self.scaled = None
+        return max(self.state.wanted.generation, *self.specs) + 1
+
+    def adjust(self, spec: ServiceSpec, by: str) -> None:
+        """A definition whose changes need no new process."""
+        assert self.spec is not None
+        before, generation = self.spec, self._next_generation(spec)
+        self.spec = self.specs[generation] = spec
+        self.state = actor.adjust(self.state, generation, policies_of(spec))
+        self._become(spec)
+        for worker in self.workers.values():
+            worker.adjust(spec, before)
+        wanted = self.state.wanted
+        if wanted.instances:
+            wanted = replace(wanted, instances=self.instances)
+        self.want(wanted, "apply", by)
+
+    def roll_back(self, by: str) -> int | None:
+        """The last definition that served comes back; return its generation, None: there is none."""
+        fallback = self.state.fallback
+        if fallback is not None:
+            self.spec = self.specs[fallback]
+            self.state = actor.retreat(self.state, policies_of(self.spec), self._now())
+            self.want(self.state.wanted, "rollback", by)
+            return fallback
+        good = self.generations.before(self.state.wanted.generation)
+        if good is not None:
+            spec = self.specs[good]
+            self.generations = self.generations.returned_to(good)
+            self.define(spec)
+            self.want(self.state.wanted, "rollback", by)
+        return good
+
+    @property
+    def instances(self) -> int:
+        """How many there are to be when it runs."""
+        assert self.spec is not None
+        return self.spec.pool.instances if self.scaled is None else self.scaled
+
+    @property
+    def enabled(self) -> bool:
+        """It starts with the daemon."""
+        if self.enabled_by is not None:
+            return self.enabled_by
+        return self.spec is None or self.spec.service.enabled
+
     def want(self, wanted: Wanted, command: str, by: str) -> None:
         """Somebody wants something else; what failed before is tried again."""
         self.intent += 1
@@ -124,7 +180,7 @@ class Service:
     def start(self, by: str, places: Collection[int] = NOBODY) -> None:
         """All instances, or some that were stopped one by one."""
         assert self.spec is not None
-        self.want(started(self.state.wanted, self.spec.pool.instances, places), "start", by)
+        self.want(started(self.state.wanted, self.instances, places), "start", by)
 
     def stop(
         self,
@@ -146,12 +202,50 @@ class Service:
     def restart(self, by: str, spec: ServiceSpec) -> None:
         """A new generation, rolled in."""
         self.define(spec)
-        self.want(started(self.state.wanted, spec.pool.instances), "restart", by)
+        self.want(started(self.state.wanted, self.instances), "restart", by)
+
+    def cut(self, by: str, places: Collection[int]) -> None:
+        """End these at once, without letting them finish; what is wanted stays."""
+        for member in list(self.state.members.values()):
+            if not places or member.place in places:
+                self.feed(member.number, StopWanted(self._now(), f"restart --now ({by})", False))
 
     def renew(self, by: str, places: Collection[int]) -> None:
         """New runs of some instances."""
         self.state = replace(self.state, paused="")
         self.want(renewed(self.state, places), "restart", by)
+
+    def scale(self, by: str, instances: int) -> None:
+        """So many instances, whatever the definition says."""
+        self.scaled = instances or None
+        if instances:
+            self.want(started(self.state.wanted, instances), "scale", by)
+        else:
+            self.want(stopped(self.state.wanted, f"scale ({by})"), "scale", by)
+
+    def send(self, signal: int, places: Collection[int]) -> list[int]:
+        """Send a signal to all its processes, or to those of some instances; return their pids."""
+        members = self.state.members.values()
+        runs = [m.number for m in members if not places or m.place in places]
+        workers = [self.workers[number] for number in runs if number in self.workers]
+        for worker in workers:
+            worker.signal(signal)
+        return [worker.pid for worker in workers if worker.pid is not None]
+
+    @property
+    def has_failed(self) -> bool:
+        """It, or one of its instances, is not tried again before long."""
+        standings = {place.standing for place in self.state.places.values()}
+        return bool(self.state.paused) or bool(standings & {Standing.FAILED, Standing.BACKOFF})
+
+    def note(self, command: str, by: str) -> None:
+        """A command that changes nothing of what runs."""
+        self.history.commanded(clock.moment(), command, by)
+        self.around.changed(self)
+
+    def forgive(self, by: str) -> None:
+        """What failed before is tried again; what is wanted stays."""
+        self.want(self.state.wanted, "reset-failed", by)
 
     # --- the actor ---
 
@@ -173,6 +267,8 @@ class Service:
         self._perform(output)
         self._wait(now)
         word = self.word
+        if word is Word.READY:
+            self.generations = self.generations.proved(self.state.wanted.generation)
         if output or word is not self._last_word:
             self._last_word = word
             self.around.changed(self)
@@ -291,7 +387,7 @@ class Service:
         """Its state in one word."""
         return service_word(
             self.state,
-            enabled=self.spec is None or self.spec.service.enabled,
+            enabled=self.enabled,
             waits=self.around.waits_for(self),
             unbound=self.listening.problem,
             invalid=bool(self.problems),

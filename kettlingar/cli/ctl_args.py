@@ -6,38 +6,15 @@ its messages cannot say what to do instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .ctl_format import parse_duration
+from .ctl_verbs import ALIASES, EVERYWHERE, SERVICES, VERBS, Option, Verb
 from .ctl_words import FOREIGN, LATER, LATER_OPTIONS
 
 
 class UsageError(ValueError):
     """The command line cannot be understood; the text says what to type."""
-
-
-class Option(NamedTuple):
-    """An option: its names, its value's reader (None = a switch), and its line of help."""
-
-    names: tuple[str, ...]
-    read: Callable[[str], Any] | None
-    doc: str
-
-    @property
-    def key(self) -> str:
-        return self.names[-1].lstrip("-").replace("-", "_")
-
-
-class Verb(NamedTuple):
-    """A command: what may follow it."""
-
-    usage: str
-    doc: str
-    options: tuple[Option, ...] = ()
-    least: int = 0  # words that must follow
-    most: int | None = None  # None = any number
-    open: bool = False  # unknown --names are for the method that is called
 
 
 class Command(NamedTuple):
@@ -47,91 +24,6 @@ class Command(NamedTuple):
     words: list[str]
     options: dict[str, Any]
     named: dict[str, Any]  # --name=value for the method that is called
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
-        return text
-
-    return read
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is not a number of lines")
-    return int(text)
-
-
-HELP = Option(("-h", "--help"), None, "show this")
-EVERYWHERE = (
-    Option(("--socket",), str, "the supervisor's control socket"),
-    Option(("--home",), str, "the folder that `kettlingard up --home` was given"),
-    HELP,
-)
-TIMEOUT = Option(("--timeout",), parse_duration, "give up waiting after this: 30, 1m30s")
-NO_WAIT = Option(("--no-wait",), None, "do not wait until it is done")
-ALL = Option(("--all",), None, "all services")
-SERVICES = "SERVICE[/N]... | --all"
-
-VERBS: dict[str, Verb] = {
-    "status": Verb(
-        "[SERVICE...]",
-        "what runs, and why what does not",
-        (
-            Option(("-o", "--output"), _one_of("table", "wide", "json", "jsonl"), "form"),
-            Option(("--failed",), None, "only what has failed; exit 3 if anything has"),
-            Option(("-w", "--watch"), None, "draw it again each second"),
-        ),
-    ),
-    "start": Verb(SERVICES, "start, and wait until ready", (ALL, NO_WAIT, TIMEOUT)),
-    "stop": Verb(SERVICES, "drain and stop", (ALL, NO_WAIT, TIMEOUT)),
-    "restart": Verb(
-        SERVICES, "replace by new processes, with the definition on disk", (ALL, NO_WAIT, TIMEOUT)
-    ),
-    "logs": Verb(
-        "[SERVICE[/N]...]",
-        "what services have logged",
-        (
-            Option(("-f", "--follow"), None, "go on until Ctrl-C"),
-            Option(("-n", "--lines"), _count, "this many of the last lines (10)"),
-            Option(("-o", "--output"), _one_of("short", "json"), "form"),
-        ),
-    ),
-    "methods": Verb(
-        "SERVICE [METHOD]",
-        "what can be called",
-        (
-            Option(("--docs",), None, "with their descriptions"),
-            Option(("-o", "--output"), _one_of("table", "json"), "form"),
-        ),
-        1,
-        2,
-    ),
-    "call": Verb(
-        "SERVICE[/N|/*] METHOD [ARG...] [--name=VALUE...]",
-        "call a method; what follows -- is for the method alone",
-        (Option(("-o", "--output"), _one_of("json", "raw"), "form"), TIMEOUT),
-        2,
-        open=True,
-    ),
-    "wait": Verb(
-        "SERVICE",
-        "wait for a state",
-        (Option(("--for",), _one_of("ready", "stopped"), "ready (default) or stopped"), TIMEOUT),
-        1,
-        1,
-    ),
-    "daemon": Verb(
-        "status|shutdown",
-        "the supervisor itself",
-        (Option(("-o", "--output"), _one_of("table", "json"), "form"),),
-        1,
-        1,
-    ),
-}
-ALIASES = {"ps": "status"}
 
 
 def parse(argv: Sequence[str]) -> Command:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .ctl_args import Command
+from .ctl_args import Command, UsageError
 from .ctl_format import duration, formatted, printable
-from .ctl_output import complain, say, say_json
+from .ctl_output import complain, say, say_json, say_lines
+from .ctl_plan import planned
 from .ctl_status import SERVES, detail
 
 if TYPE_CHECKING:
@@ -19,21 +20,31 @@ FAILED, NOT_READY, INVALID, TIMED_OUT = 1, 3, 6, 8
 SLACK = 10.0  # seconds beyond a deadline that the supervisor itself watches
 HOUR = 3600.0  # seconds between two words of progress; definitions may allow for much
 WAIT = 60.0  # seconds that `wait` waits where nothing is said
+SWITCHES = ("now", "force", "with_dependents", "prune")
 SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
 
 
 def change(control: BlockingClient, command: Command) -> int:
     """start, stop, restart: show the progress, and why it came to nothing where it did."""
-    options = command.options
     services = command.words or _all_services(control)
+    return _ask(control, command, services, services)
+
+
+def _ask(control: BlockingClient, command: Command, asked: object, services: Sequence[str]) -> int:
+    """Ask for a change of `services` and show what comes of it."""
+    options = command.options
     last: Mapping[str, Any] = {}
     refused = False
+    switches = {name: True for name in SWITCHES if options.get(name)}
+    if options.get("no_deps"):
+        switches["deps"] = False
     for item in control.stream(
         command.verb,
-        services,
+        asked,
         wait=not options.get("no_wait"),
         timeout=options.get("timeout"),
         call_timeout=options.get("timeout", HOUR) + SLACK,
+        **switches,
     ):
         last = item
         refused = refused or bool(item.get("refused"))
@@ -43,7 +54,7 @@ def change(control: BlockingClient, command: Command) -> int:
         return 0
     if refused:
         return INVALID
-    if command.verb != "stop":
+    if command.verb != "stop" and services:
         _explain(control, services)
     if last.get("timed_out"):
         complain(f"kettlingar ctl {command.verb}: not done in time; see kettlingar ctl status")
@@ -51,11 +62,80 @@ def change(control: BlockingClient, command: Command) -> int:
     return FAILED
 
 
+def scale(control: BlockingClient, command: Command) -> int:
+    """SERVICE=N..., all at once."""
+    wanted: dict[str, int] = {}
+    for word in command.words:
+        name, equals, number = word.partition("=")
+        if not equals or not number.isdecimal():
+            raise UsageError(f"kettlingar ctl scale: {word!r} is not SERVICE=N")
+        wanted[name] = int(number)
+    return _ask(control, command, wanted, list(wanted))
+
+
+def apply(control: BlockingClient, command: Command) -> int:
+    """All definitions, or those of the named services."""
+    return _ask(control, command, command.words, command.words)
+
+
+def rollback(control: BlockingClient, command: Command) -> int:
+    """One service."""
+    return _ask(control, command, command.words[0], command.words)
+
+
+def reload(control: BlockingClient, command: Command) -> int:
+    """One service; it is done when this returns."""
+    refused = False
+    for item in control.stream("reload", command.words[0]):
+        refused = refused or bool(item.get("refused"))
+        if (text := formatted(item)) is not None:
+            say(printable(text))
+    return INVALID if refused else 0
+
+
+def plan(control: BlockingClient, command: Command) -> int:
+    """What apply would do."""
+    answer = control.call("plan", command.words)
+    steps = [step for step in answer["steps"] if step["mark"] != "="]
+    if command.options.get("output") == "json":
+        say_json(answer)
+    else:
+        say_lines(planned(steps) or ["nothing to do: what runs is as its definitions say"])
+        for problem in answer["problems"]:
+            complain(f"! {problem}")
+    bad = answer["problems"] or any(step["problems"] for step in steps)
+    return INVALID if bad else 0
+
+
+def enable(control: BlockingClient, command: Command) -> int:
+    """enable and disable, with --now also start and stop."""
+    services = command.words or _all_services(control)
+    control.call(command.verb, services)
+    if not command.options.get("now"):
+        return 0
+    verb = "start" if command.verb == "enable" else "stop"
+    return _ask(control, Command(verb, services, {}, {}), services, services)
+
+
+def kill(control: BlockingClient, command: Command) -> int:
+    """Send a signal, and say to whom."""
+    pids = control.call("kill", command.words, signal=command.options.get("signal", "SIGTERM"))
+    say(f"sent to {', '.join(map(str, pids))}" if pids else "nothing runs there")
+    return 0 if pids else FAILED
+
+
+def reset_failed(control: BlockingClient, command: Command) -> int:
+    """Say which are tried again."""
+    names = control.call("reset_failed", command.words)
+    say(f"tried again: {', '.join(names)}" if names else "nothing has failed")
+    return 0
+
+
 def _all_services(control: BlockingClient) -> list[str]:
     return [service["name"] for service in control.call("status")["services"]]
 
 
-def _explain(control: BlockingClient, services: list[str]) -> None:
+def _explain(control: BlockingClient, services: Sequence[str]) -> None:
     """What `status` says of those that do not serve: the error's own line, the last of the log."""
     names = sorted({name.partition("/")[0] for name in services})
     for service in control.call("status", names)["services"]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 LATER = frozenset({
-    "apply", "deps", "disable", "enable", "events", "exec", "kill", "metrics", "plan", "reload",
-    "reset-failed", "rollback", "scale", "show", "sockets", "stack", "token", "top",
+    "deps", "events", "exec", "metrics", "show", "sockets", "stack", "token", "top",
 })  # fmt: skip
 
 LATER_OPTIONS = frozenset({
-    "--now", "--no-deps", "--with-dependents", "--force", "--allow-api-break", "--since", "--level",
+    "--allow-api-break", "--since", "--level",
 })  # fmt: skip
 
 # what they type -> (what to type here, or "" and a sentence)

@@ -43,6 +43,7 @@ class Ready(Message, frozen=True, tag="ready"):
     app_name: str = ""
     worker_name: str = ""
     methods: list[dict[str, Any]] = []  # as api.describe has them
+    live_config: list[str] = []  # settings whose changes it hears of: on_config_KEY
 
 
 class Failed(Message, frozen=True, tag="failed"):
@@ -199,6 +200,17 @@ class LogLevel(Message, frozen=True, tag="log-level"):
     rate: tuple[int, float] = (0, 0.0)  # lines in seconds; 0 = no limit
 
 
+class Adjust(Message, frozen=True, tag="adjust"):
+    """Settings that have changed while it runs: it is told by `on_config_KEY`. "" = the default.
+
+    With a `secret`, that is the one that counts from now on.
+    """
+
+    config: dict[str, Any] = {}
+    public_methods: list[str] | None = None  # None = all of them may be reached by TCP
+    secret: str = ""
+
+
 class LogFile(Message, frozen=True, tag="log-file"):
     """Write to this file from now on (one descriptor)."""
 
@@ -226,5 +238,5 @@ class Answer(Message, frozen=True, tag="answer"):
 FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask | Adopted
 ToWorker = (
     Setup | Connections | Caller | Revoke | Ping | LogLevel | LogFile | Drain | Quit | Answer
-    | Adopt | Guard
+    | Adopt | Guard | Adjust
 )  # fmt: skip

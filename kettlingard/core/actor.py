@@ -100,6 +100,25 @@ def renew(state: ServiceState, generation: int, policies: Policies, now: float) 
     return want(state, wanted, forgive=True, now=now)
 
 
+def adjust(state: ServiceState, generation: int, policies: Policies) -> ServiceState:
+    """A definition whose changes need no new process: runs of the wanted generation have it now."""
+    before = state.wanted.generation
+    members = {
+        number: replace(member, generation=generation) if member.generation == before else member
+        for number, member in state.members.items()
+    }
+    wanted = replace(state.wanted, generation=generation)
+    return replace(state, wanted=wanted, members=members, policies=policies)
+
+
+def retreat(state: ServiceState, policies: Policies, now: float) -> ServiceState:
+    """Give a rollout up: what served before it goes on serving, as if nothing had been wanted."""
+    assert state.fallback is not None
+    wanted = replace(state.wanted, generation=state.fallback, renew={})
+    state = replace(state, policies=policies, paused="", fallback=None)
+    return want(state, wanted, forgive=True, now=now)
+
+
 def _timers(state: ServiceState, now: float, jitter: Jitter) -> Result:
     output: list[Output] = []
     for number in list(state.members):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .order import circle, waits_for
+from .order import circle, insists_on, waits_for
 from .parse import Problem
 from .spec import ServiceSpec
 
@@ -15,7 +15,7 @@ def check_together(specs: Mapping[str, ServiceSpec]) -> dict[str, list[Problem]]
     found: dict[str, list[Problem]] = {}
     for name, spec in specs.items():
         problems = [
-            _missing(spec, other) for other in spec.dependencies.requires if other not in specs
+            _missing(spec, other) for other in insists_on(spec.dependencies) if other not in specs
         ]
         around = circle(name, needs)
         if around:
@@ -27,7 +27,8 @@ def check_together(specs: Mapping[str, ServiceSpec]) -> dict[str, list[Problem]]
 
 def _missing(spec: ServiceSpec, other: str) -> Problem:
     why = f'there is no service "{other}"'
-    return _at(spec, "dependencies.requires", why, "add its definition, or remove it here")
+    key = "requires" if other in spec.dependencies.requires else "binds_to"
+    return _at(spec, f"dependencies.{key}", why, "add its definition, or remove it here")
 
 
 def _circle(spec: ServiceSpec, around: list[str]) -> Problem:

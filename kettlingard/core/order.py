@@ -1,7 +1,7 @@
 """Who waits for whom: order of starts, reverse order of stops, circles by name.
 
-`after` and `requires` both mean: wait until it is ready. `requires` and `wants`
-pull the other one in; only `requires` insists that it exists.
+`after`, `requires` and `binds_to` all mean: wait until it is ready. `requires`,
+`binds_to` and `wants` pull the other one in; the first two insist that it exists.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ Needs = Mapping[str, Collection[str]]  # service -> those that must be ready fir
 
 def waits_for(dependencies: DependencyKeys) -> list[str]:
     """All that must be ready first, each once."""
-    return list(dict.fromkeys((*dependencies.requires, *dependencies.after)))
+    return list(dict.fromkeys((*insists_on(dependencies), *dependencies.after)))
 
 
 def pulls_in(dependencies: DependencyKeys) -> list[str]:
     """All that a start of this one starts too."""
-    return list(dict.fromkeys((*dependencies.requires, *dependencies.wants)))
+    return list(dict.fromkeys((*insists_on(dependencies), *dependencies.wants)))
+
+
+def insists_on(dependencies: DependencyKeys) -> list[str]:
+    """All without which this one cannot start."""
+    return list(dict.fromkeys((*dependencies.requires, *dependencies.binds_to)))
 
 
 def start_order(needs: Needs) -> list[str]:
@@ -83,5 +88,5 @@ def blockers(
     return [
         name
         for name in waits_for(dependencies)
-        if name not in ready and (name in dependencies.requires or name in wanted)
+        if name not in ready and (name in insists_on(dependencies) or name in wanted)
     ]

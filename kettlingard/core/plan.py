@@ -6,8 +6,8 @@ has no wanted spec and gets no step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -46,12 +46,17 @@ class KeyChange:
     new: Any
     change: Change
 
-    def __str__(self) -> str:
+    @property
+    def values(self) -> str:
+        """`10 -> 5`, `+ "new"`, `- "old"`."""
         if self.old is None:
-            return f"{self.key} + {show(self.new)} ({self.change.value})"
+            return f"+ {show(self.new)}"
         if self.new is None:
-            return f"{self.key} - {show(self.old)} ({self.change.value})"
-        return f"{self.key} {show(self.old)} -> {show(self.new)} ({self.change.value})"
+            return f"- {show(self.old)}"
+        return f"{show(self.old)} -> {show(self.new)}"
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.values} ({self.change.value})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,17 @@ def verdict(found: list[KeyChange]) -> Verdict:
     return max(
         (_VERDICTS[change.change] for change in found), key=_STRENGTH.index, default=Verdict.KEEP
     )
+
+
+def needs_restart(found: Collection[KeyChange]) -> bool:
+    """Only new processes can have these changes."""
+    return any(change.change is Change.ROLL for change in found)
+
+
+def softened(found: list[KeyChange], live: Collection[str]) -> list[KeyChange]:
+    """What the service itself can take over: keys of [config] that its class listens to."""
+    keys = {f"config.{name}" for name in live}
+    return [replace(one, change=Change.LIVE) if one.key in keys else one for one in found]
 
 
 def _step(name: str, old: ServiceSpec | None, new: ServiceSpec | None) -> Step:

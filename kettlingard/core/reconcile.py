@@ -75,6 +75,9 @@ def wanted_places(state: ServiceState) -> list[int]:
 def decide(state: ServiceState, now: float, around: Circumstances) -> list[Step]:
     """The next steps; empty when all is as it should be, or only time can help."""
     wanted = wanted_places(state)
+    if around.rest:
+        active = [member for member in state.members.values() if member.active]
+        return [StopRun(member.number, around.rest) for member in active]
     situations = [_situation(state, number) for number in wanted]
     steps: list[Step] = list(_stop_unwanted(state, set(wanted)))
     for situation in situations:

@@ -156,8 +156,10 @@ class DependencyKeys:
     after: tuple[str, ...] = _key(list_of(SERVICE), (), N, "wait until these are ready")
     requires: tuple[str, ...] = _key(list_of(SERVICE), (), N, "and pull them in")
     wants: tuple[str, ...] = _key(list_of(SERVICE), (), N, "pull in, but go on without")
-    binds_to: object = _later(list_of(SERVICE), N, "stop with these")
-    part_of: object = _later(list_of(SERVICE), N, "restart with these")
+    binds_to: tuple[str, ...] = _key(
+        list_of(SERVICE), (), N, "as requires; and wait while they rest"
+    )
+    part_of: tuple[str, ...] = _key(list_of(SERVICE), (), N, "stop and restart with these")
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class Circumstances:
     may_start: bool = True  # dependencies are ready, listeners are bound
     tokens: int = 16  # starts that the daemon allows now
     occupied: frozenset[int] = frozenset()  # instances with a process that is not ours to end
+    rest: str = ""  # why nothing of it may run now: what it is bound to rests
 
 
 def is_serving(member: Member) -> bool:

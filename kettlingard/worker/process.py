@@ -13,14 +13,16 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kettlingar._version import __version__
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
+from kettlingard.core.parse import expand
+from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.vocabulary import (
     BecameReady,
     Drained,
@@ -122,9 +124,12 @@ class Worker:
         if problem:
             self._tell(Reported(self._loop.time(), problem))
             return
+        self._watch()
+        self._tell(BecameReady(self._loop.time()))
+
+    def _watch(self) -> None:
         keys = self.launch.spec.service
         self._pulse = Pulse(self._loop, keys.watchdog, keys.watchdog_timeout, self._ask, self._tell)
-        self._tell(BecameReady(self._loop.time()))
 
     # --- what the service has it do ---
 
@@ -153,6 +158,28 @@ class Worker:
             log.error("log not handed over service=%s: %s", self.launch.service, why)  # noqa: TRY400  no defect
         else:
             self.say(messages.LogFile(), [fd])
+
+    def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
+        """Its definition has changed in ways that need no new process."""
+        self.launch = replace(self.launch, spec=spec)
+        if spec.log.level != before.log.level:
+            self.say(messages.LogLevel(level=spec.log.level))
+        config = {k: v for k, v in spec.config.items() if before.config.get(k) != v}
+        config |= dict.fromkeys(before.config.keys() - spec.config.keys(), "")
+        if config or spec.access.public_methods != before.access.public_methods:
+            self.configure(config)
+        old, new = before.service, spec.service
+        rhythm = (new.watchdog, new.watchdog_timeout)
+        if self._pulse is not None and rhythm != (old.watchdog, old.watchdog_timeout):
+            self._pulse.stop()
+            self._watch()
+
+    def configure(self, config: Mapping[str, Any], secret: str = "") -> None:
+        """Tell it settings, whether they are new to it or not."""
+        public = self.launch.spec.access.public_methods
+        values = expand(config, self.launch.service, self.launch.instance)
+        names = None if public is None else list(public)
+        self.say(messages.Adjust(config=values, public_methods=names, secret=secret))
 
     def signal(self, number: int) -> None:
         """Send a signal to the process alone."""

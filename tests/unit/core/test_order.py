@@ -59,3 +59,8 @@ def test_after_waits_only_for_what_is_wanted_at_all():
 
 def test_wants_waits_for_nobody():
     assert blockers(DependencyKeys(wants=("db",)), ready=[], wanted=["db"]) == []
+
+
+def test_what_binds_to_another_waits_for_it_and_pulls_it_in():
+    keys = DependencyKeys(binds_to=("db",))
+    assert (waits_for(keys), pulls_in(keys), blockers(keys, [], [])) == (["db"], ["db"], ["db"])

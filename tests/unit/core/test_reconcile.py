@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+from kettlingard.core.actor import adjust, retreat
 from kettlingard.core.reconcile import decide, next_wakeup
 from kettlingard.core.state import Circumstances
 from tests.unit.core.world import World
@@ -49,3 +52,38 @@ def test_the_daemons_brake_holds_back_starts():
     world.around = Circumstances(tokens=1)
     world.scale(3)
     assert len(world.state.members) == 1
+
+
+def test_what_is_bound_to_a_resting_service_ends_and_is_not_started():
+    world = World(2)
+    world.bring_up()
+    world.around = replace(world.around, rest="bound to db", may_start=False)
+    world.tick()
+    world.end_draining()
+    assert not world.state.members
+    world.around = Circumstances()
+    world.tick()
+    world.bring_up()
+    assert sorted(world.serving()) == [1, 2]
+
+
+def test_a_definition_that_needs_no_new_process_keeps_all_runs():
+    world = World(2)
+    world.bring_up()
+    before = world.serving()
+    world.state = adjust(world.state, 2, world.policies)
+    world.tick()
+    assert world.serving() == before
+    assert {member.generation for member in world.state.members.values()} == {2}
+
+
+def test_a_rollout_that_is_given_up_leaves_what_served():
+    world = World(2)
+    world.bring_up()
+    before = world.serving()
+    world.update()
+    world.crash()
+    assert world.state.paused
+    world.state = retreat(world.state, world.policies, world.now)
+    world.tick()
+    assert (world.serving(), world.state.fallback, world.state.paused) == (before, None, "")

@@ -1,0 +1,184 @@
+"""The commands of `kettlingar ctl`: what each takes, and its line of help. One table, read by all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .ctl_format import parse_duration
+
+
+class Option(NamedTuple):
+    """An option: its names, its value's reader (None = a switch), and its line of help."""
+
+    names: tuple[str, ...]
+    read: Callable[[str], Any] | None
+    doc: str
+
+    @property
+    def key(self) -> str:
+        return self.names[-1].lstrip("-").replace("-", "_")
+
+
+class Verb(NamedTuple):
+    """A command: what may follow it."""
+
+    usage: str
+    doc: str
+    options: tuple[Option, ...] = ()
+    least: int = 0  # words that must follow
+    most: int | None = None  # None = any number
+    open: bool = False  # unknown --names are for the method that is called
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
+    return read
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a number of lines")
+    return int(text)
+
+
+HELP = Option(("-h", "--help"), None, "show this")
+EVERYWHERE = (
+    Option(("--socket",), str, "the supervisor's control socket"),
+    Option(("--home",), str, "the folder that `kettlingard up --home` was given"),
+    HELP,
+)
+TIMEOUT = Option(("--timeout",), parse_duration, "give up waiting after this: 30, 1m30s")
+NO_WAIT = Option(("--no-wait",), None, "do not wait until it is done")
+ALL = Option(("--all",), None, "all services")
+FORM = Option(("-o", "--output"), _one_of("table", "json"), "form")
+SERVICES = "SERVICE[/N]... | --all"
+
+VERBS: dict[str, Verb] = {
+    "status": Verb(
+        "[SERVICE...]",
+        "what runs, and why what does not",
+        (
+            Option(("-o", "--output"), _one_of("table", "wide", "json", "jsonl"), "form"),
+            Option(("--failed",), None, "only what has failed; exit 3 if anything has"),
+            Option(("-w", "--watch"), None, "draw it again each second"),
+        ),
+    ),
+    "start": Verb(
+        SERVICES,
+        "start, and wait until ready",
+        (ALL, NO_WAIT, TIMEOUT, Option(("--no-deps",), None, "without what it requires and wants")),
+    ),
+    "stop": Verb(
+        SERVICES,
+        "drain and stop, until somebody starts it or the machine boots",
+        (
+            ALL,
+            NO_WAIT,
+            TIMEOUT,
+            Option(("--now",), None, "cut what is in flight"),
+            Option(("--with-dependents",), None, "and what requires it"),
+            Option(("--force",), None, "although others require it"),
+        ),
+    ),
+    "restart": Verb(
+        SERVICES,
+        "replace by new processes, with the definition on disk",
+        (ALL, NO_WAIT, TIMEOUT, Option(("--now",), None, "end the old ones first, at once")),
+    ),
+    "reload": Verb(
+        "SERVICE", "take over what needs no restart; the service hears of its settings", (), 1, 1
+    ),
+    "plan": Verb(
+        "[SERVICE...]",
+        "what apply would do, key by key; exit 6 if a definition has problems",
+        (FORM,),
+    ),
+    "apply": Verb(
+        "[SERVICE...]",
+        "make what runs what the definitions say; the rest is left alone",
+        (Option(("--prune",), None, "stop what has no definition any more"), NO_WAIT, TIMEOUT),
+    ),
+    "scale": Verb(
+        "SERVICE=N...",
+        "run so many instances, until pool.instances is changed or the machine boots",
+        (NO_WAIT, TIMEOUT),
+        1,
+    ),
+    "enable": Verb(
+        SERVICES,
+        "start it with the supervisor, from now on",
+        (ALL, Option(("--now",), None, "and start it")),
+    ),
+    "disable": Verb(
+        SERVICES,
+        "do not start it with the supervisor, from now on",
+        (ALL, Option(("--now",), None, "and stop it")),
+    ),
+    "rollback": Verb(
+        "SERVICE",
+        "the last definition that served, again; a second time goes further back",
+        (NO_WAIT, TIMEOUT),
+        1,
+        1,
+    ),
+    "kill": Verb(
+        "SERVICE[/N]...",
+        "send a signal to the processes",
+        (Option(("-s", "--signal"), str, "its name (SIGTERM)"),),
+        1,
+    ),
+    "reset-failed": Verb("[SERVICE...]", "try again at once what has failed"),
+    "logs": Verb(
+        "[SERVICE[/N]...]",
+        "what services have logged",
+        (
+            Option(("-f", "--follow"), None, "go on until Ctrl-C"),
+            Option(("-n", "--lines"), _count, "this many of the last lines (10)"),
+            Option(("-o", "--output"), _one_of("short", "json"), "form"),
+        ),
+    ),
+    "methods": Verb(
+        "SERVICE [METHOD]",
+        "what can be called",
+        (
+            Option(("--docs",), None, "with their descriptions"),
+            Option(("-o", "--output"), _one_of("table", "json"), "form"),
+        ),
+        1,
+        2,
+    ),
+    "call": Verb(
+        "SERVICE[/N|/*] METHOD [ARG...] [--name=VALUE...]",
+        "call a method; what follows -- is for the method alone",
+        (Option(("-o", "--output"), _one_of("json", "raw"), "form"), TIMEOUT),
+        2,
+        open=True,
+    ),
+    "wait": Verb(
+        "SERVICE",
+        "wait for a state",
+        (
+            Option(
+                ("--for",),
+                _one_of("ready", "stopped", "updated"),
+                "ready (default), stopped or updated",
+            ),
+            TIMEOUT,
+        ),
+        1,
+        1,
+    ),
+    "daemon": Verb(
+        "status|shutdown",
+        "the supervisor itself",
+        (Option(("-o", "--output"), _one_of("table", "json"), "form"),),
+        1,
+        1,
+    ),
+}
+ALIASES = {"ps": "status"}
