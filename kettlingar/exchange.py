@@ -18,9 +18,10 @@ from kettlingar.api.access import NOBODY
 from kettlingar.api.binding import bind
 from kettlingar.api.methods import Method
 from kettlingar.api.takeover import TAKEN, Takeover
-from kettlingar.transport.connection import Connection, Incoming
+from kettlingar.transport.connection import Connection
 from kettlingar.transport.fdpass import close_all, give, take
 from kettlingar.transport.sender import ReaderGoneError
+from kettlingar.transport.requests import Incoming
 from kettlingar.wire.content import Kind, decode_body, from_query, negotiate
 from kettlingar.wire.fdtags import FdTag
 

@@ -8,9 +8,10 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from kettlingar.transport.connection import Connection, Incoming, Timers
+from kettlingar.transport.connection import Connection, Timers
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.stream import SocketStream
+from kettlingar.transport.requests import Incoming
 from kettlingar.wire.http11 import Refusal
 
 from . import respond

@@ -3,7 +3,7 @@
     IDLE --first byte--> HEAD --blank line--> BODY --last byte--> running --answer--> IDLE
 
 A request runs when the one before it is answered (RFC 9112, 9.3.2); what a
-client sends ahead waits in `_pending`, and past a few requests in the kernel.
+client sends ahead waits in `Requests`, and past a few requests in the kernel.
 Each wait has its deadline, held in a queue that all connections share.
 """
 
@@ -11,39 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kettlingar.wire._httptools import RequestParser
-from kettlingar.wire.http11 import (
-    END,
-    Limits,
-    Phase,
-    Refusal,
-    RequestEvent,
-    RequestHead,
-)
+from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal
 
 from .duplex import Stream, StreamFactory
-from .fdpass import MAX_FDS, close_all
+from .requests import Incoming, Requests
 from .stream import Receiver, SocketStream
 from .timeouts import Deadlines
 
-FDS_HEADER = "kettlingar-fds"  # how many descriptors travel with the first byte of this head
 AT_ONCE = 16  # pipelined requests that are answered in one turn of the loop
 MAX_AHEAD = 8  # requests read ahead of the one that runs
 LINGER = 2.0  # seconds in which a client may still read an error before the reset
-
-
-@dataclass(slots=True)
-class Incoming:
-    """A whole request. Whoever gets it owns the descriptors."""
-
-    head: RequestHead
-    body: bytes
-    fds: list[int]
 
 
 class Taker(Receiver, Protocol):
@@ -102,19 +83,12 @@ class Connection:
 
     __slots__ = (
         "_answered",
-        "_body",
         "_closed",
-        "_draining",
-        "_fds",
-        "_head",
-        "_head_fds",
         "_held",
-        "_last",
         "_loop",
-        "_parser",
-        "_pending",
         "_progress",
         "_pumping",
+        "_requests",
         "_running",
         "_serve",
         "_taker",
@@ -141,22 +115,15 @@ class Connection:
         self.stream: Stream = make_stream(loop, sock, self, takes_fds=takes_fds)
         self.context = context
         self.written = 0  # bytes handed to the stream
-        self._parser = RequestParser(limits)
+        self._requests = Requests(limits)
         self._serve = serve
         self._timers = timers
-        self._head: RequestHead | None = None
-        self._head_fds: list[int] = []
-        self._body: list[bytes] = []
-        self._fds: list[int] = []  # arrived, claimed by no head yet
-        self._pending: deque[Incoming | Refusal] = deque()
         self._waiting: Deadlines[Connection] | None = None
         self._taker: Taker | None = None
         self._progress = 0  # bytes that the reader had taken when `send` was last looked at
         self._running = False
         self._held: asyncio.Future[None] | None = None  # answers wait to be read
         self._answered = False
-        self._last = False  # nothing more will be read as a request
-        self._draining = False
         self._closed = False
         self._pumping = False
         self._loop = loop
@@ -169,100 +136,36 @@ class Connection:
     @property
     def busy(self) -> bool:
         """Whether a request is being answered or waits for its turn."""
-        return self._running or bool(self._pending)
+        return self._running or bool(self._requests.waiting)
 
     @property
     def closing(self) -> bool:
         """Whether the answer that is being made should say that it is the last one."""
-        last = self._last or (self._draining and self._parser.phase is Phase.IDLE)
-        return last and not self._pending
+        requests = self._requests
+        last = requests.last or (requests.draining and requests.phase is Phase.IDLE)
+        return last and not requests.waiting
 
     @property
     def untouched(self) -> bool:
         """Whether no byte of a request has come yet."""
-        return not self._answered and not self.busy and self._parser.phase is Phase.IDLE
+        return not self._answered and not self.busy and self._requests.phase is Phase.IDLE
 
     # --- bytes in -------------------------------------------------------------
 
     def received(self, data: bytes, fds: list[int]) -> None:
         """Take bytes and descriptors from the stream."""
-        if fds:
-            self._fds += fds
-        if self._last:
-            self._drop_fds()
-            return
-        for event in self._parser.feed(data):
-            self._take(event)
-        if self._fds:
-            self._bound_fds()
-        if self._head is not None and self._head.expect_continue:
-            self._say_continue(self._head)
+        requests = self._requests
+        requests.feed(data, fds)
+        if requests.may_continue(busy=self.busy):
+            self.stream.write(CONTINUE)
         if not self._running:
             self._pump()
-        elif len(self._pending) > MAX_AHEAD:
+        elif len(requests.waiting) > MAX_AHEAD:
             self.stream.pause()
-
-    def _take(self, event: RequestEvent) -> None:
-        if self._last:
-            return  # behind the request that was to be the last (RFC 9112, 9.6)
-        if event is END:
-            self._complete()
-        elif isinstance(event, RequestHead):
-            self._begin(event)
-        elif isinstance(event, Refusal):
-            self._stop_reading_requests(event)
-        else:
-            self._body.append(event)
-
-    def _bound_fds(self) -> None:
-        if self._parser.phase is not Phase.HEAD:
-            self._drop_fds()  # no head claimed them: nobody ever will
-        elif len(self._fds) > MAX_FDS:
-            self._stop_reading_requests(Refusal(400, f"more than {MAX_FDS} descriptors"))
-
-    def _say_continue(self, head: RequestHead) -> None:
-        """RFC 9110, 10.1.1: not once the body has begun, and never before an earlier answer."""
-        if not self._body and not self.busy:
-            self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        head.expect_continue = self.busy and not self._body
-
-    def _begin(self, head: RequestHead) -> None:
-        self._head = head
-        claimed = head.headers.get(FDS_HEADER)
-        if claimed is not None:
-            # int() itself would raise for thousands of digits
-            plain = len(claimed) <= 3 and claimed.isascii() and claimed.isdigit()
-            count = int(claimed) if plain else -1
-            if not 0 <= count <= len(self._fds):
-                why = f"{FDS_HEADER}: {claimed[:20]}, but {len(self._fds)} descriptors came"
-                self._stop_reading_requests(Refusal(400, why))
-                return
-            self._head_fds, self._fds = self._fds[:count], self._fds[count:]
-
-    def _complete(self) -> None:
-        if self._head is None:
-            return  # refused while its head was read
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        incoming = Incoming(self._head, body, self._head_fds)
-        self._last = self._draining or not self._head.keep_alive or self._head.upgrade
-        self._head, self._head_fds, self._body = None, [], []
-        self._pending.append(incoming)
-
-    def _stop_reading_requests(self, refusal: Refusal) -> None:
-        self._last = True
-        self._head = None
-        self._pending.append(refusal)
-        close_all(self._head_fds)
-        self._head_fds = []
-        self._drop_fds()
-
-    def _drop_fds(self) -> None:
-        close_all(self._fds)
-        self._fds = []
 
     def ended(self, error: OSError | None) -> None:
         """Take the stream's end: of its reading side (None), or of all of it."""
-        self._last = True
+        self._requests.last = True
         if error is not None or not self.busy:
             self.abort()
 
@@ -274,9 +177,9 @@ class Connection:
             return
         self._pumping = True
         for _ in range(AT_ONCE):
-            if not self._pending or self._running or self._closed:
+            if not self._requests.waiting or self._running or self._closed:
                 break
-            incoming = self._pending.popleft()
+            incoming = self._requests.waiting.popleft()
             if isinstance(incoming, Refusal):
                 self._serve.refuse(self, incoming)
                 self.close(linger=LINGER)
@@ -286,7 +189,7 @@ class Connection:
         self._pumping = False
         if self._running:
             self._wait(None)
-        elif self._pending:
+        elif self._requests.waiting:
             self._loop.call_soon(self._pump)  # others want the loop too
         else:
             self._wait_for_next()
@@ -303,7 +206,7 @@ class Connection:
         if not keep_alive or self.closing:
             self.close(LINGER if self._taker is not None else 0.0)
             return
-        if len(self._pending) <= MAX_AHEAD:
+        if len(self._requests.waiting) <= MAX_AHEAD:
             self.stream.resume()
         self._pump()
 
@@ -321,17 +224,16 @@ class Connection:
         It is the last request; when it is `finished` the connection closes.
         """
         self._taker = taker
-        self._last = True
+        self._requests.last = True
         self.stream.hand_to(taker)
-        rest, self._parser.rest = self._parser.rest, b""
-        return rest
+        return self._requests.rest
 
     def drain(self) -> None:
         """Close now if nothing runs, else after the answer that is being made."""
-        self._draining = True
+        self._requests.draining = True
         if self._taker is not None:
             self._taker.drain()
-        elif not self.busy and self._parser.phase not in {Phase.HEAD, Phase.BODY}:
+        elif not self.busy and self._requests.phase not in {Phase.HEAD, Phase.BODY}:
             self.close()
 
     def give_back(self) -> bool:
@@ -347,7 +249,7 @@ class Connection:
             return False
         self._closed = True
         self._wait(None)
-        self._drop_fds()
+        self._requests.drop()
         sock.close()
         return True
 
@@ -379,7 +281,7 @@ class Connection:
     def _wait_for_next(self) -> None:
         if self._closed:
             return
-        phase = self._parser.phase
+        phase = self._requests.phase
         if phase is Phase.HEAD:
             self._wait(self._timers.head)
         elif phase is Phase.BODY:
@@ -401,8 +303,8 @@ class Connection:
     def too_slow(self) -> None:
         """The head or the body did not come in time (RFC 9110, 15.5.9)."""
         self._waiting = None
-        what = "body" if self._parser.phase is Phase.BODY else "head"
-        self._stop_reading_requests(Refusal(408, f"the request's {what} did not come in time"))
+        what = "body" if self._requests.phase is Phase.BODY else "head"
+        self._requests.refuse(Refusal(408, f"the request's {what} did not come in time"))
         self._pump()
 
     def stuck(self) -> None:
@@ -435,13 +337,6 @@ class Connection:
 
     def _end(self) -> None:
         self._closed = True
-        self._last = True
         self._timers.forget(self)
-        self._drop_fds()
-        close_all(self._head_fds)
-        self._head_fds = []
-        for incoming in self._pending:
-            if isinstance(incoming, Incoming):
-                close_all(incoming.fds)
-        self._pending.clear()
+        self._requests.drop()
         self._serve.closed(self)
