@@ -199,9 +199,12 @@ class Daemon:
         """Who must be ready before this service may start."""
         if service.spec is None:
             return []
-        ready = {name for name, other in self.services.items() if other.is_up}
-        wanted = {name for name, other in self.services.items() if other.state.wanted.instances}
-        return blockers(service.spec.dependencies, ready, wanted)
+        needs = service.spec.dependencies
+        # Asked of each service at each change: only those that it names are looked at.
+        named = {name: self.services[name] for name in waits_for(needs) if name in self.services}
+        ready = {name for name, other in named.items() if other.is_up}
+        wanted = {name for name, other in named.items() if other.state.wanted.instances}
+        return blockers(needs, ready, wanted)
 
     def _dependencies(self) -> dict[str, DependencyKeys]:
         return {
