@@ -1,6 +1,6 @@
 # make up     the services of services.d/, supervised, in the foreground (Ctrl-C stops them)
 # make test   everything that must hold: lint, types, import rules, tests
-# make bench  the benchmarks, with ratios
+# make bench  the benchmarks, with ratios (BENCH_FLAGS=--quick: under three minutes)
 # make clean  removes what these made
 #
 # Needs python3 (3.11 or later), make and pip.  Another interpreter: make up PYTHON=python3.12
@@ -26,11 +26,23 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev.stamp
-	$(BIN)/python -m benchmarks
+# The peers have a venv of their own; one that cannot be installed is skipped, with a word.
+# From the distribution, if you want them beside ours: apt install nginx-light s6 wrk
+bench: .venv/dev.stamp .venv-bench/peers.stamp
+	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
+
+.venv-bench/peers.stamp: benchmarks/peers.txt | $(BIN)/python
+	@echo "installing the peers into .venv-bench"
+	@$(BIN)/python -m venv .venv-bench 2>/dev/null || { \
+		$(BIN)/python -m venv --without-pip --clear .venv-bench && \
+		$(BIN)/python -m pip --python .venv-bench/bin/python install $(PIP_FLAGS) pip; }
+	@for peer in $$(grep -v '^#' $<); do \
+		.venv-bench/bin/python -m pip install $(PIP_FLAGS) $$peer \
+			|| echo "$$peer cannot be installed here: skipped" >&2; done
+	@touch $@
 
 clean:
-	rm -rf .venv .kettlingard .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	rm -rf .venv .venv-bench .bench.json .kettlingard .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		.coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,36 +1,81 @@
-"""`python -m benchmarks [WORD ...]`: run the benchmarks, or those with WORD in their path.
+"""`python -m benchmarks [--quick] [--json FILE] [ROW ...]`: ours beside the LIMITs and the peers.
 
-Each is a script of its own that prints a table; figures are comparable within one run only.
+Rows are 1 1s 2 3 4 5 5e 5r 6. Contestants take turns in each round, and a ratio is taken
+round by round: its median holds when the machine's speed drifts. Say nothing from single
+figures, nor from two runs.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
-import subprocess
+import argparse
+import json
 import sys
+import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-SHOWN = ("httptools", "msgpack", "msgspec", "uvloop")
-LIMIT = 600  # seconds that one may take
+from . import _machine as machine
+from . import rows_cli, rows_fleet, rows_http, rows_rpc
+from ._rounds import Plan, table
+
+ROWS = {
+    "1": rows_rpc.calls,
+    "1s": rows_rpc.blocking,
+    "2": rows_http.gets,
+    "3": rows_rpc.streams,
+    "4": rows_http.connections,
+    "5": rows_fleet.hundred,
+    "5e": rows_fleet.sleeps,
+    "5r": rows_fleet.deaths,
+    "6": rows_cli.commands,
+}
+RESULT = ".bench.json"
 
 
-def main(words: list[str]) -> int:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in SHOWN)
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}")
-    print(f"Python {platform.python_version()}, {versions}")
-    code = 0
-    for script in sorted(HERE.rglob("*.py")):
-        name = str(script.relative_to(HERE))
-        if script.name.startswith("_") or (words and not any(word in name for word in words)):
-            continue
-        print(f"\n== {name}", flush=True)
-        environ = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-        done = subprocess.run([sys.executable, script], env=environ, timeout=LIMIT, check=False)
-        code = code or done.returncode
-    return code
+def _plan(chosen: argparse.Namespace) -> Plan:
+    plan = Plan(rounds=5, seconds=0.12, quick=True) if chosen.quick else Plan()
+    if chosen.rounds:
+        plan.rounds = chosen.rounds
+    return plan
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under three minutes")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--json", default=RESULT, help=f"where the figures go ({RESULT})")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=" ".join(ROWS))
+    chosen = parser.parse_args(argv)
+    unknown = [row for row in chosen.rows if row not in ROWS]
+    if unknown:
+        parser.error(f"there is no row {unknown[0]}; there are: {' '.join(ROWS)}")
+    plan = _plan(chosen)
+    about = machine.described()
+    began = time.monotonic()
+    for row in chosen.rows or ROWS:
+        print(f"row {row} ...", file=sys.stderr, flush=True)
+        with plan.peer(f"row {row}"):
+            ROWS[row](plan)
+    about["busy_after"] = round(machine.busy(), 2)
+    about["seconds"] = round(time.monotonic() - began)
+    _report(plan, about)
+    Path(chosen.json).write_text(json.dumps({**about, **plan.as_data()}, indent=1) + "\n")
+    return 0
+
+
+def _report(plan: Plan, about: dict[str, object]) -> None:
+    print(table(plan.lines))
+    for words in plan.skipped:
+        print(f"skipped {words}")
+    print()
+    versions = about.pop("versions")
+    assert isinstance(versions, dict)
+    print(
+        f"{about['machine']}, {about['cpus']} CPUs, Linux {about['kernel']}, Python {about['python']}"
+    )
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    print(f"{plan.rounds} rounds in turn, {about['seconds']} s in all; medians; CPUs busy with "
+          f"whatever else before and after: {about['busy_before']:.0%}, {about['busy_after']:.0%}")  # fmt: skip
+    about["versions"] = versions
 
 
 if __name__ == "__main__":

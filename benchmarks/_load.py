@@ -29,10 +29,11 @@ class Outcome:
 
 
 class _Slot:
-    """One request at a time; with keep-alive all of them on one connection."""
+    """One request at a time; with keep-alive all of them, or `each`, on one connection."""
 
     def __init__(self, run):
         self.run = run
+        self.left = run.each
         self.sock = None
         self.data = b""
 
@@ -62,6 +63,10 @@ class _Slot:
         return False
 
     def _done(self, head):
+        self.left -= 1
+        if not self.left:
+            self.close()
+            self.left = self.run.each
         self.run.outcome.statuses[int(head.split(b" ")[1])] += 1
         return True
 
@@ -74,10 +79,11 @@ class _Slot:
 
 
 class Load:
-    """`count` GETs of `path`, `in_flight` at a time."""
+    """`count` GETs of `path`, `in_flight` at a time, and `each` on a connection (0: any number)."""
 
-    def __init__(self, port, path, *, count=2000, in_flight=32, keep_alive=True):
+    def __init__(self, port, path, *, count=2000, in_flight=32, keep_alive=True, each=0):
         self.address = ("127.0.0.1", port)
+        self.each = each
         self.keep_alive = keep_alive
         self.left = count
         self.in_flight = in_flight

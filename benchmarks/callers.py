@@ -1,0 +1,303 @@
+"""Clients: one process each, told by its standard input what to measure next.
+
+    python -m benchmarks.callers NAME ADDRESS [uvloop|asyncio]
+
+    one SECONDS     one call at a time:      {"p50_us", "cpu_us"}
+    many SECONDS    32 calls in flight:      {"per_second", "cpu_us"}
+    stream COUNT    the items of a stream:   {"per_second", "cpu_us"}
+    late COUNT      items after pauses:      {"p50_us"}
+
+`cpu_us` is this process's part. Started once, so that rounds can be short and many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+
+ARGS = ("hello", 1)
+IN_FLIGHT = 32
+REQUEST = (
+    b"POST /%b HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/x-msgpack\r\nContent-Length: %d\r\n\r\n%b"
+)
+
+
+class Measure:
+    """CPU time and the like of one round."""
+
+    def __init__(self):
+        self.began, self.cpu = time.perf_counter(), time.process_time()
+
+    def done(self, count, **more):
+        seconds = time.perf_counter() - self.began
+        cpu = (time.process_time() - self.cpu) / count * 1e6
+        return {"per_second": count / seconds, "cpu_us": cpu, "count": count, **more}
+
+
+def median_us(times):
+    times.sort()
+    return times[len(times) // 2] * 1e6
+
+
+# --- async ----------------------------------------------------------------------
+
+
+async def one(call, seconds):
+    clock, times = time.perf_counter, []
+    measure = Measure()
+    until = measure.began + seconds
+    while (began := clock()) < until:
+        await call()
+        times.append(clock() - began)
+    return measure.done(len(times), p50_us=median_us(times))
+
+
+async def many(call, seconds):
+    measure, count = Measure(), 0
+
+    async def worker():
+        nonlocal count
+        while time.perf_counter() < measure.began + seconds:
+            await call()
+            count += 1
+
+    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+    return measure.done(count)
+
+
+async def stream(start, wanted):
+    measure, count = Measure(), 0
+    async for _ in start(wanted):
+        count += 1
+    assert count == wanted
+    return measure.done(count)
+
+
+async def late(start, wanted):
+    times = [time.monotonic() - item["left"] async for item in start(wanted)]
+    return {"p50_us": median_us(times)}
+
+
+async def kitten(address):
+    """Our client, as authors get it: a method of the class."""
+    from .kitten import Bench
+
+    client = await Bench(args=[f"--app-state-dir={address}"]).connect()
+    thing = open("/dev/null", "rb")  # noqa: SIM115
+    return {
+        "call": lambda: client.echo(*ARGS),
+        "fd": lambda: client.take(thing, 1),
+        "stream": client.stream,
+        "late": client.late,
+    }
+
+
+class Answers(asyncio.Protocol):
+    """The LIMIT's client: httptools, one call at a time."""
+
+    def connection_made(self, transport):
+        import httptools
+
+        self.transport, self.body = transport, b""
+        self.parser = httptools.HttpResponseParser(self)
+        self.loop = asyncio.get_running_loop()
+
+    def ask(self, data):
+        self.waiter = self.loop.create_future()
+        self.transport.write(data)
+        return self.waiter
+
+    def data_received(self, data):
+        self.parser.feed_data(data)
+
+    def on_body(self, body):
+        self.body += body
+
+    def on_message_complete(self):
+        import msgpack
+
+        body, self.body = self.body, b""
+        self.waiter.set_result(msgpack.unpackb(body))
+
+
+async def connected(address, factory):
+    kind, _, where = address.partition(":")
+    loop = asyncio.get_running_loop()
+    if kind == "unix":
+        return (await loop.create_unix_connection(factory, where))[1]
+    return (await loop.create_connection(factory, "127.0.0.1", int(where)))[1]
+
+
+async def http(address):
+    """A pool of keep-alive connections, and nothing else."""
+    import msgpack
+
+    idle = []
+
+    async def ask(data):
+        connection = idle.pop() if idle else await connected(address, Answers)
+        try:
+            return await connection.ask(data)
+        finally:
+            idle.append(connection)
+
+    def call():
+        body = msgpack.packb({"_args": ARGS})
+        return ask(REQUEST % (b"echo", len(body), body))
+
+    return {"call": call}
+
+
+class Chunks(asyncio.Protocol):
+    """The LIMIT's reader of streams: chunks found by hand."""
+
+    def connection_made(self, transport):
+        self.transport, self.buffer, self.got = transport, b"", []
+        self.waiter, self.begun = None, False
+
+    def data_received(self, data):
+        import msgpack
+
+        data, pos = self.buffer + data, 0
+        if not self.begun:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                self.buffer = data
+                return
+            pos, self.begun = end + 4, True
+        while (line := data.find(b"\r\n", pos)) >= 0:
+            size = int(data[pos:line], 16)
+            end = line + 2 + size
+            if end + 2 > len(data):
+                break
+            self.got.append(msgpack.unpackb(data[line + 2 : end]) if size else None)
+            pos = end + 2
+        self.buffer = data[pos:]
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+async def chunks(address):
+    """A stream's items as they come."""
+    import msgpack
+
+    async def start(count):
+        reader = await connected(address, Chunks)
+        body = msgpack.packb({"_args": [count]})
+        reader.transport.write(REQUEST % (b"stream", len(body), body))
+        while True:
+            if not reader.got:
+                reader.waiter = asyncio.get_running_loop().create_future()
+                await reader.waiter
+            batch, reader.got = reader.got, []
+            for item in batch:
+                if item is None:
+                    reader.transport.close()
+                    return
+                yield item
+
+    return {"stream": start}
+
+
+async def aiohttp(address):
+    from .peers import aiohttp_caller
+
+    return {"call": await aiohttp_caller(address)}
+
+
+# --- blocking -------------------------------------------------------------------
+
+
+def blocking_one(call, seconds):
+    clock, times = time.perf_counter, []
+    measure = Measure()
+    until = measure.began + seconds
+    while (began := clock()) < until:
+        call()
+        times.append(clock() - began)
+    return measure.done(len(times), p50_us=median_us(times))
+
+
+def blocking(address):
+    """Our client without a loop."""
+    from kettlingar.sync import BlockingClient
+
+    client = BlockingClient.by_files(address, "bench")
+    return lambda: client.call("echo", *ARGS)
+
+
+def pingpong(address):
+    """200 bytes there and back."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(address.partition(":")[2])
+    message, send, recv = b"hello" * 40, sock.sendall, sock.recv
+
+    def call():
+        send(message)
+        return recv(65536)
+
+    return call
+
+
+def pyro5(address):
+    from .peers import pyro5_caller
+
+    return pyro5_caller(address)
+
+
+ASYNC = {"kitten": kitten, "http": http, "chunks": chunks, "aiohttp": aiohttp}
+BLOCKING = {"blocking": blocking, "pingpong": pingpong, "pyro5": pyro5}
+
+
+def orders():
+    for line in sys.stdin:
+        verb, number = line.split()
+        yield verb, float(number)
+
+
+def say(result):
+    print(json.dumps(result), flush=True)
+
+
+async def serve_async(make, address):
+    """Do as the standard input says. Waiting for its next line blocks the loop: nothing runs."""
+    can = await make(address)
+    call = can.get("call")
+    if call is not None:
+        await one(call, 0.05)
+        await many(call, 0.05)
+    say({})
+    for verb, number in orders():
+        if verb == "one":
+            say(await one(call, number))
+        elif verb == "fd":
+            say(await one(can["fd"], number))
+        elif verb == "many":
+            say(await many(call, number))
+        elif verb == "stream":
+            say(await stream(can["stream"], int(number)))
+        else:
+            say(await late(can["late"], int(number)))
+
+
+def main(name, address, loop="asyncio"):
+    if name in BLOCKING:
+        call = BLOCKING[name](address)
+        blocking_one(call, 0.05)
+        say({})
+        for _, number in orders():
+            say(blocking_one(call, number))
+        return
+    if loop == "uvloop":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.run(serve_async(ASYNC[name], address))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
