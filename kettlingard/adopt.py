@@ -83,7 +83,7 @@ class Adoption:
         for number, worker in found.workers.items():
             _take_in(service, members[number], worker)
         for number, why in found.orphans.items():
-            self._leave_alone(service, members[number], record.runs[number], why)
+            self.leave_alone(service, members[number], record.runs[number], why)
         log.info(
             "adopted service=%s pids=%s ended=%d orphans=%d",
             name,
@@ -121,7 +121,8 @@ class Adoption:
             worker.listeners = {}
         service.ingress.inherit(listeners)
 
-    def _leave_alone(self, service: Service, member: Member, run: RunRecord, why: str) -> None:
+    def leave_alone(self, service: Service, member: Member, run: RunRecord, why: str) -> None:
+        """An orphan: ask it again from time to time."""
         log.error(
             "orphan left alone service=%s instance=%d pid=%d reason=%r; end it to have it replaced",
             service.name,

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from kettlingar import BadRequest, HttpResult, RequestInfo, RPCKitten, Unavailable
+from kettlingar import BadRequest, Conflict, HttpResult, RequestInfo, RPCKitten, Unavailable
 from kettlingar.config import schema
 from kettlingar.request import FdsResult
 from kettlingard.core.goal import Outlook
@@ -29,6 +29,7 @@ from .control_changes import ChangesApi
 from .daemon import Daemon
 from .reach import Reach, asker, owner_only
 from .service import Service
+from .upgrade import Upgrade
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,9 @@ class Control(ChangesApi, RPCKitten):
         APP_NAME = "kettlingard"
         WORKER_NAME = "control"
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, upgrade: Upgrade) -> None:
         super().__init__(args=[])
+        self._upgrade = upgrade
         self._daemon = daemon
         self._commands = Commands(daemon)
         self._changing = Changing(daemon)
@@ -74,7 +76,7 @@ class Control(ChangesApi, RPCKitten):
             await asyncio.wait([asyncio.ensure_future(w.refresh(FRESH)) for w in workers])
         return {
             "services": [report.service_record(daemon, one) for one in seen],
-            "daemon": report.daemon_record(daemon),
+            "daemon": {**report.daemon_record(daemon), "upgrades": self._upgrade.count},
         }
 
     async def api_wait(
@@ -132,6 +134,14 @@ class Control(ChangesApi, RPCKitten):
         owner_only(request)
         asyncio.get_running_loop().call_soon(self._daemon.drain, by(request))
         return HttpResult("text/plain", "shutting down\n")
+
+    async def api_daemon_upgrade(self, request: RequestInfo) -> dict[str, int]:
+        """Become the program that is on disk now; refused if that cannot be. Its owner only."""
+        owner_only(request)
+        why = await self._upgrade.begin(by(request))
+        if why:
+            raise Conflict(f"cannot upgrade: {why}; what runs goes on as it was")
+        return {"upgrades": self._upgrade.count + 1}
 
     async def api_quitquitquit(self, request: RequestInfo) -> HttpResult:
         """The same as daemon_shutdown."""

@@ -19,6 +19,7 @@ from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Caller, Progress, Revoke
 from kettlingar.transport.peercred import groups, peer
 from kettlingard.core.balance import least
+from kettlingard.core.passage import PassedCaller
 from kettlingard.core.rights import Asker, Rights, Rule, Verb
 from kettlingard.core.spec import AccessKeys
 from kettlingard.host.accounts import read_rules
@@ -154,6 +155,20 @@ class Grants:
             self._grants[number] = Grant(number, run, asker, allowed)
         lowest = min((number for number, _, _ in callers), default=0)
         self._numbers = count(min(next(self._numbers), lowest - 1), -1)
+
+    def pack(self) -> list[PassedCaller]:
+        """All, as they are passed on to our next version."""
+        return [
+            PassedCaller(
+                one.number,
+                one.run,
+                one.asker.uid,
+                one.asker.gids,
+                one.asker.service,
+                one.methods,
+            )
+            for one in self._grants.values()
+        ]
 
     def progress(self, run: int, said: Progress) -> None:
         """A worker said which connections are done; callers' are below zero."""

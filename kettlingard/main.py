@@ -16,6 +16,7 @@ from pathlib import Path
 from kettlingar._version import __version__
 from kettlingard.core.layout import Layout, home_layout, system_layout, user_layout
 from kettlingard.errors import AlreadyRunningError, ListenError, PathError
+from kettlingard.host.become import REHEARSAL, taken
 
 from .catalog import Catalog
 
@@ -80,7 +81,13 @@ def up(options: argparse.Namespace) -> int:
     layout = _layout(options)
     folders = [Path(name).absolute() for name in options.services or layout.services]
     from .up import supervise
+    from .upgrade import rehearse
 
+    data = taken(REHEARSAL)
+    if data is not None:  # a running kettlingard wants to know whether it may become us
+        said = rehearse(data, Catalog(folders))
+        _say(said)
+        return 0 if said == "ready" else FAILED
     try:
         return supervise(layout, folders, adopt=not options.no_adopt)
     except (AlreadyRunningError, ListenError, PathError, OSError) as why:

@@ -8,8 +8,9 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from kettlingar import _compat
@@ -21,6 +22,7 @@ from kettlingar.transport.acceptor import Acceptor
 from kettlingar.transport.notify import Notifier
 from kettlingard.core.layout import Layout
 from kettlingard.host import prctl
+from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import listen
@@ -29,12 +31,14 @@ from kettlingard.host.signals import Signals, Wish
 
 from .adopt import Adoption
 from .catalog import Catalog
+from .continuing import go_on
 from .control import Control
 from .daemon import Daemon
 from .keeping import Keeper, left_behind
 from .logkeeping import LogKeeper
 from .ownlog import OwnLog
 from .reach import caller_at
+from .upgrade import Upgrade, Upgraded, upgraded
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +53,39 @@ def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) ->
     Raise AlreadyRunningError, PathError, ListenError or OSError if that cannot begin.
     """
     ctl = f"{_program()} ctl {layout.ctl} status"
+    program = own_program()
+    data = taken(UPGRADE)
+    before = upgraded(data) if data is not None else None
     with ExitStack() as stack:
-        own_log = _prepare(layout, stack)
-        files = raise_open_files()
-        up = _up(layout, Catalog(folders), files, own_log, " ".join(ctl.split()), adopt=adopt)
-        return _compat.run(up, "auto")
+        lock, own_log = _prepare(layout, stack, before)
+        files = OpenFiles(*before.passage.files) if before is not None else raise_open_files()
+        start = _Start(
+            layout,
+            Catalog(folders),
+            files,
+            " ".join(ctl.split()),
+            adopt,
+            program,
+            lock,
+            own_log,
+            before,
+        )
+        return _compat.run(_up(start), "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a supervisor begins with."""
+
+    layout: Layout
+    catalog: Catalog
+    files: OpenFiles
+    ctl: str
+    adopt: bool
+    program: Program
+    lock: Lock
+    own_log: OwnLog
+    before: Upgraded | None  # we are the next version of a running one
 
 
 def _program() -> str:
@@ -64,41 +96,47 @@ def _program() -> str:
     return os.path.relpath(beside)
 
 
-def _prepare(layout: Layout, stack: ExitStack) -> OwnLog:
+def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple[Lock, OwnLog]:
     """Folders, lock and log; `stack` gives back what must not stay."""
     run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
     private_dir(Path(layout.meetings))
     private_dir(Path(layout.state))
     private_dir(Path(layout.log))
-    lock = Lock(Path(layout.lock))
+    if before is not None:
+        before.own()
+    lock = Lock(Path(layout.lock), before.passage.lock if before is not None else -1)
     stack.callback(lock.release)
     stack.callback(Path(layout.socket).unlink, missing_ok=True)  # ours, while we have the lock
     own_log = OwnLog(Path(layout.log) / "kettlingard.log")
     stack.callback(own_log.close)
     prctl.become_subreaper()
     os.chdir(run)  # never anybody's folder that they want to remove
-    return own_log
+    return lock, own_log
 
 
-async def _up(
-    layout: Layout, catalog: Catalog, files: OpenFiles, own_log: OwnLog, ctl: str, *, adopt: bool
-) -> int:
-    loop = asyncio.get_running_loop()
-    daemon = Daemon(loop, layout, catalog, files)
+async def _up(start: _Start) -> int:
+    loop, layout = asyncio.get_running_loop(), start.layout
+    daemon = Daemon(loop, layout, start.catalog, start.files)
     notifier = Notifier.from_environment(os.environ)
-    logs = LogKeeper(daemon, own_log)
-    signals = _signals(daemon, logs)
-    control = Control(daemon)
-    server = Server(control, settings_of(control, ""), hooks_of(control))
     keeper = Keeper(daemon, Path(layout.snapshot))
     adoption = Adoption(daemon)
-    settled = await _adopted(daemon, adoption, adopt=adopt)
-    acceptor = _listen(loop, layout, server)
-    log.info("started version=%s pid=%d socket=%s", __version__, os.getpid(), layout.socket)
-    daemon.boot(settled)
-    logs.reopen()  # workers of before may write to one that was being rotated
+    upgrade = Upgrade(
+        daemon,
+        keeper,
+        start.program,
+        lock=start.lock,
+        files=start.files,
+        count=start.before.passage.upgrades if start.before is not None else 0,
+    )
+    logs = LogKeeper(daemon, start.own_log)
+    signals = _hear(daemon, upgrade, logs)
+    control = Control(daemon, upgrade)
+    server = Server(control, settings_of(control, ""), hooks_of(control))
+    settled = await _before(daemon, adoption, start)
+    acceptor = _listen(loop, layout, server, start.before)
+    upgrade.door = (server, acceptor)
+    _begin(daemon, start, settled, logs)
     keeper.begin()
-    _welcome(daemon, catalog, ctl)
     notifier.ready()
     try:
         await daemon.ended.wait()
@@ -114,6 +152,33 @@ async def _up(
         signals.close()
     log.info("stopped pid=%d", os.getpid())
     return 0
+
+
+def _hear(daemon: Daemon, upgrade: Upgrade, logs: LogKeeper) -> Signals:
+    signals = Signals(daemon.loop)
+    signals.on_wish(lambda wish: _wished(daemon, upgrade, logs, wish))
+    signals.on_child(daemon.reaper.sweep)
+    hear_again()
+    return signals
+
+
+def _begin(daemon: Daemon, start: _Start, settled: Collection[str], logs: LogKeeper) -> None:
+    word = "upgraded" if start.before is not None else "started"
+    socket_path = daemon.layout.socket
+    log.info("%s version=%s pid=%d socket=%s", word, __version__, os.getpid(), socket_path)
+    daemon.boot(settled)
+    logs.reopen()  # workers of before may write to one that was being rotated
+    daemon.reaper.sweep()  # who ended while nobody was listening
+    if start.before is None:
+        _welcome(daemon, start.catalog, start.ctl)
+
+
+async def _before(daemon: Daemon, adoption: Adoption, start: _Start) -> set[str]:
+    """The services that go on as our last version, or another supervisor, has left them."""
+    if start.before is None:
+        return await _adopted(daemon, adoption, adopt=start.adopt)
+    go_on(daemon, adoption, start.before)
+    return {*start.before.snapshot.services, *start.catalog.read()[0]}
 
 
 async def _adopted(daemon: Daemon, adoption: Adoption, *, adopt: bool) -> set[str]:
@@ -132,7 +197,9 @@ async def _adopted(daemon: Daemon, adoption: Adoption, *, adopt: bool) -> set[st
     return set()
 
 
-def _listen(loop: asyncio.AbstractEventLoop, layout: Layout, server: Server) -> Acceptor:
+def _listen(
+    loop: asyncio.AbstractEventLoop, layout: Layout, server: Server, before: Upgraded | None
+) -> Acceptor:
     """The control socket. Everybody may connect: what they may do is in [access]."""
 
     def accepted(sock: socket.socket, _address: object) -> None:
@@ -141,19 +208,16 @@ def _listen(loop: asyncio.AbstractEventLoop, layout: Layout, server: Server) -> 
     def trouble(error: OSError) -> None:
         log.warning("control socket paused reason=%s", error.strerror)
 
+    if before is not None:
+        return Acceptor(loop, socket.socket(fileno=before.passage.control), accepted, trouble)
     return Acceptor(loop, listen(layout.socket, mode=0o666), accepted, trouble)
 
 
-def _signals(daemon: Daemon, logs: LogKeeper) -> Signals:
-    signals = Signals(daemon.loop)
-    signals.on_wish(lambda wish: _wished(daemon, logs, wish))
-    signals.on_child(daemon.reaper.sweep)
-    return signals
-
-
-def _wished(daemon: Daemon, logs: LogKeeper, wish: Wish) -> None:
+def _wished(daemon: Daemon, upgrade: Upgrade, logs: LogKeeper, wish: Wish) -> None:
     if wish is Wish.DRAIN:
         daemon.drain("signal")
+    elif wish is Wish.UPGRADE:
+        upgrade.soon("signal")
     elif wish is Wish.REOPEN:
         logs.reopen()
     else:

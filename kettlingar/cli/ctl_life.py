@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ FAILED, NOT_READY, INVALID, TIMED_OUT = 1, 3, 6, 8
 SLACK = 10.0  # seconds beyond a deadline that the supervisor itself watches
 HOUR = 3600.0  # seconds between two words of progress; definitions may allow for much
 WAIT = 60.0  # seconds that `wait` waits where nothing is said
+UPGRADE = 45.0  # seconds for a rehearsal and all else
 SWITCHES = ("now", "force", "with_dependents", "prune")
 SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
 
@@ -166,6 +168,8 @@ def daemon(control: BlockingClient, command: Command) -> int:
     record = control.call("status")["daemon"]
     if command.words[0] == "shutdown":
         return _shutdown(control, record["pid"])
+    if command.words[0] == "upgrade":
+        return _upgrade(control)
     if command.options.get("output") == "json":
         say_json(record)
         return 0
@@ -174,6 +178,23 @@ def daemon(control: BlockingClient, command: Command) -> int:
         if record.get(key):
             say(f"  {key:8} {record[key]}")
     return 0
+
+
+def _upgrade(control: BlockingClient) -> int:
+    """Have it become the program that is on disk; wait until the new one answers."""
+    count = control.call("daemon_upgrade", call_timeout=UPGRADE)["upgrades"]
+    deadline = time.monotonic() + UPGRADE
+    while time.monotonic() < deadline:
+        try:
+            record = control.call("status")["daemon"]
+        except OSError:  # the question was lost with the old one
+            record = {}
+        if record.get("upgrades") == count:
+            say(f"upgraded: kettlingard {record['version']}, pid {record['pid']} as before")
+            return 0
+        time.sleep(0.02)
+    complain("kettlingard has not come back as its next version; see its log")
+    return FAILED
 
 
 def _shutdown(control: BlockingClient, pid: int) -> int:

@@ -174,7 +174,7 @@ VERBS: dict[str, Verb] = {
         1,
     ),
     "daemon": Verb(
-        "status|shutdown",
+        "status|upgrade|shutdown",
         "the supervisor itself",
         (Option(("-o", "--output"), _one_of("table", "json"), "form"),),
         1,

@@ -83,6 +83,10 @@ class Channel:
         """How many messages wait to be sent."""
         return len(self._queue)
 
+    def fileno(self) -> int:
+        """The descriptor, to be kept over an exec."""
+        return self._sock.fileno()
+
     def send(self, message: Any, fds: Sequence[int] = ()) -> None:
         """Send a message, and descriptors that belong to the channel from here on.
 

@@ -104,13 +104,14 @@ def read_small(path: Path, limit: int) -> bytes:
 class Lock:
     """That only one supervisor uses a folder. The kernel lets go of it when we end."""
 
-    def __init__(self, path: Path) -> None:
-        """Take it at once.
+    def __init__(self, path: Path, fd: int = -1) -> None:
+        """Take it at once; `fd` is the descriptor if this process has had it before an exec.
 
         Raises AlreadyRunningError if somebody else has it, OSError.
         """
         self.path = path
-        self._fd = _locked(path)
+        self._fd = fd if fd >= 0 else _locked(path)
+        os.set_inheritable(self._fd, False)
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 

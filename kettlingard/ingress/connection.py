@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kettlingar.transport.timeouts import Deadlines
 from kettlingard.core.custody import Stage
+from kettlingard.core.passage import PassedConnection
 
 from .front import Front
 
@@ -41,8 +42,22 @@ class Connection:
                 self.sock.shutdown(socket.SHUT_RDWR)  # whoever else has a copy
         self.close()
 
+    def packed(self) -> PassedConnection:
+        """As it is passed on to our next version."""
+        fd = self.sock.fileno() if self.sock is not None else -1
+        return PassedConnection(self.number, self.front.spec.stream, self.stage, fd, self.waited)
+
     def close(self) -> None:
         """Close our copy; a worker's lives on."""
         if self.sock is not None:
             self.sock.close()
             self.sock = None
+
+
+def unpacked(passed: PassedConnection, front: Front) -> Connection:
+    """The connection that was packed."""
+    sock = socket.socket(fileno=passed.fd) if passed.fd >= 0 else None
+    if sock is not None:
+        sock.setblocking(False)
+        os.set_inheritable(passed.fd, False)
+    return Connection(passed.number, front, sock, passed.stage, waited=passed.waited)

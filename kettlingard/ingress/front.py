@@ -69,6 +69,10 @@ class Front:
             Path(spec.stream).chmod(spec.socket_mode)
         self.spec = spec
 
+    def fileno(self) -> int:
+        """The descriptor, to be kept over an exec."""
+        return self._acceptor.sock.fileno()
+
     def copy(self) -> int:
         """A descriptor of the listening socket, to give away. Raises OSError."""
         return os.dup(self._acceptor.sock.fileno())

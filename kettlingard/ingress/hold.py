@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from kettlingar.transport.timeouts import Deadlines
 from kettlingard.core.custody import Stage
@@ -25,6 +25,9 @@ class Hold:
         self._new: list[Connection] = []  # came since the last `settle`
         self._count: Counter[str] = Counter()  # settled ones, by listener
         self._deadlines: dict[float, Deadlines[Connection]] = {}  # by their seconds
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._queue.values())
 
     def __len__(self) -> int:
         return len(self._queue)

@@ -14,23 +14,24 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Connections, Progress
 from kettlingard.core.balance import choose
 from kettlingard.core.custody import Fate, Stage, fate
+from kettlingard.core.passage import PassedService
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.host.listeners import listen
 from kettlingard.host.refusal import Refusals, unavailable
 from kettlingard.host.touch import touch_of
 
-from .connection import Connection
+from .connection import Connection, unpacked
 from .front import Front
 from .fronts import Fronts
 from .hold import Hold
-from .worker import Counts, Worker
+from .worker import Counts, Worker, counts_of
 
 log = logging.getLogger(__name__)
 
@@ -276,6 +277,34 @@ class Ingress:
         if sock is not None:
             self._counts.answered_503 += 1
             self._refusals.refuse(sock, answer)
+
+    # --- becoming the next version ---
+
+    def pack(self, service: PassedService) -> PassedService:
+        """Add all that is ours: listeners, connections, copies of them."""
+        return replace(
+            service,
+            next_number=next(self._numbers),
+            counts=asdict(self._counts),
+            listeners={front.spec.stream: front.fileno() for front in self._fronts},
+            held=[connection.packed() for connection in self._hold],
+            runs={
+                number: self._workers[number].packed(run) if number in self._workers else run
+                for number, run in service.runs.items()
+            },
+        )
+
+    def unpack(self, service: PassedService, channels: Mapping[int, Channel]) -> None:
+        """Have all this again. The listeners are open, nobody is admitted yet."""
+        fronts = {front.spec.stream: front for front in self._fronts}
+        self._numbers = count(service.next_number)
+        self._counts = counts_of(service.counts)
+        for number, run in service.runs.items():
+            worker = Worker(channels[number], admitted=False, inherited=set(run.inherited))
+            worker.receive([unpacked(one, fronts[one.listener]) for one in run.connections])
+            self._workers[number] = worker
+        self._hold.add_first(unpacked(one, fronts[one.listener]) for one in service.held)
+        self._dispatch()
 
     # --- what people see ---
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 from kettlingar.transport.channel import Channel
+from kettlingard.core.custody import Stage
+from kettlingard.core.passage import PassedRun
 
 from .connection import Connection
 
@@ -20,6 +23,12 @@ class Counts:
     redispatched: int = 0  # given to another one
     answered_503: int = 0
     lost: int = 0  # ended without a complete answer, as far as we know
+
+
+def counts_of(data: Mapping[str, int]) -> Counts:
+    """Those that this version knows."""
+    known = {one.name for one in fields(Counts)}
+    return Counts(**{name: number for name, number in data.items() if name in known})
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +46,17 @@ class Worker:
     def unfinished(self) -> int:
         """How many connections it has that are not done."""
         return len(self.connections) + len(self.inherited)
+
+    def packed(self, run: PassedRun) -> PassedRun:
+        """With its connections, as it is passed on to our next version."""
+        connections = [one.packed() for one in self.connections.values()]
+        return replace(run, connections=connections, inherited=sorted(self.inherited))
+
+    def receive(self, connections: Iterable[Connection]) -> None:
+        """These were packed."""
+        for one in connections:
+            self.connections[one.number] = one
+            self.untaken += one.stage is Stage.SENT
 
     @property
     def has_room(self) -> bool:

@@ -139,6 +139,11 @@ class Worker:
         assert self._channel is not None
         return self._channel
 
+    @property
+    def child(self) -> spawn.Child | None:
+        """The process, once there is one."""
+        return self._child
+
     def say(self, message: messages.Message, fds: list[int] | None = None) -> None:
         """Send a message; one to a worker that hears no more is dropped."""
         if self._channel is None:

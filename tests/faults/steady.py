@@ -18,13 +18,19 @@ class Ledger:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     answered_by: Counter[int] = field(default_factory=Counter)  # pids
-    worst: float = 0.0  # seconds, of those answered
-    reconnects: int = 0  # of keep-alive clients, each after an error
+    seconds: list[float] = field(default_factory=list)  # of each that was answered
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def ok(self) -> int:
         return self.outcomes["ok"]
+
+    @property
+    def worst(self) -> float:
+        return max(self.seconds, default=0.0)
+
+    def percentile(self, percent: float) -> float:
+        return sorted(self.seconds)[int(len(self.seconds) * percent / 100)]
 
     def errors(self) -> dict[str, int]:
         return {name: count for name, count in self.outcomes.items() if name != "ok"}
@@ -33,7 +39,7 @@ class Ledger:
         with self.lock:
             self.outcomes[name] += 1
             if name == "ok":
-                self.worst = max(self.worst, seconds)
+                self.seconds.append(seconds)
                 self.answered_by[pid] += 1
 
 

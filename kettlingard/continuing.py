@@ -1,0 +1,74 @@
+"""The next version of this very process takes up where the last one was, in one step of the loop."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import replace
+
+from kettlingard.core.passage import PassedRun, PassedService
+from kettlingard.core.rights import Asker
+from kettlingard.core.snapshot import RunRecord, ServiceRecord
+from kettlingard.core.state import Member
+from kettlingard.worker.continued import ContinuedWorker
+
+from .adopt import Adoption
+from .daemon import Daemon
+from .service import Service
+from .upgrade import Upgraded
+
+log = logging.getLogger(__name__)
+
+
+def go_on(daemon: Daemon, adoption: Adoption, before: Upgraded) -> None:
+    """Have all services as they were."""
+    for name, record in before.snapshot.services.items():
+        passed = before.passage.services.get(name, PassedService(secret=""))
+        _resume(daemon.add(name), record, passed, adoption)
+
+
+def _resume(
+    service: Service, record: ServiceRecord, passed: PassedService, adoption: Adoption
+) -> None:
+    members = record.state.members
+    service.resume(replace(record.state, members={}), record.specs)
+    service.command = record.command
+    service.secret = passed.secret or service.secret
+    workers = {
+        number: _worker(service, members[number], record.runs[number], run)
+        for number, run in passed.runs.items()
+    }
+    service.workers.update(workers)
+    service.state = replace(record.state, members={n: members[n] for n in workers})
+    if passed.listeners and service.spec is not None:
+        service.ingress.inherit(
+            {stream: socket.socket(fileno=fd) for stream, fd in passed.listeners.items()}
+        )
+        service.listening.keep(service.spec.listen, service.around.loop.time())
+    service.ingress.unpack(passed, {n: worker.channel for n, worker in workers.items()})
+    for number, worker in workers.items():
+        mine = [one for one in passed.callers if one.run == number]
+        service.grants.adopt(
+            number,
+            [(one.number, Asker(one.uid, one.gids, one.service), one.methods) for one in mine],
+        )
+        if members[number].run.dispatchable:
+            service.ingress.admit(number, worker.channel)
+        worker.begin(members[number].run.phase)
+    for number in members.keys() - workers.keys():
+        adoption.leave_alone(service, members[number], record.runs[number], "it was an orphan")
+
+
+def _worker(
+    service: Service, member: Member, record: RunRecord, passed: PassedRun
+) -> ContinuedWorker:
+    around = service.around
+    return ContinuedWorker(
+        around.loop,
+        around.reaper,
+        around.starter,
+        replace(service.launch(member, record.mark), url_file=record.url_file),
+        service.hears(member.number),
+        record=record,
+        passed=passed,
+    )

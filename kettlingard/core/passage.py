@@ -1,0 +1,103 @@
+"""What a supervisor takes along when it becomes its next version: beside the snapshot, what may
+not be on disk (secrets) and what only this process has (descriptors, by their numbers).
+
+It is read as tolerantly as the snapshot: the writer may have been another version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from .custody import Stage
+from .snapshot import SnapshotError
+
+
+@dataclass(frozen=True, slots=True)
+class PassedConnection:
+    """A connection in our custody."""
+
+    number: int
+    listener: str  # host:port or /path.sock
+    stage: Stage
+    fd: int = -1  # our copy, if there is one
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PassedRun:
+    """A worker: its channel, its process, what it has said, what it has."""
+
+    channel: int
+    pidfd: int
+    adopted: bool = False
+    hello: dict[str, Any] | None = None
+    ready: dict[str, Any] | None = None
+    status: str = ""
+    connections: Sequence[PassedConnection] = ()
+    inherited: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PassedCaller:
+    """A local client's connection to a worker."""
+
+    number: int
+    run: int
+    uid: int
+    gids: frozenset[int] = frozenset()
+    service: str = ""
+    methods: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassedService:
+    """One service."""
+
+    secret: str
+    next_number: int = 1  # of connections
+    counts: Mapping[str, int] = field(default_factory=dict)
+    listeners: Mapping[str, int] = field(default_factory=dict)
+    held: Sequence[PassedConnection] = ()
+    runs: Mapping[int, PassedRun] = field(default_factory=dict)
+    callers: Sequence[PassedCaller] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """All of it."""
+
+    lock: int
+    control: int  # the listening socket
+    files: tuple[int, int]  # limits of open files, as workers get them
+    upgrades: int = 0
+    services: Mapping[str, PassedService] = field(default_factory=dict)
+
+    def descriptors(self) -> Iterator[int]:
+        """All that must stay open."""
+        yield self.lock
+        yield self.control
+        for service in self.services.values():
+            yield from service.listeners.values()
+            connections = list(service.held)
+            for run in service.runs.values():
+                yield from (run.channel, run.pidfd)
+                connections += run.connections
+            yield from (one.fd for one in connections if one.fd >= 0)
+
+
+def dump_passage(passage: Passage) -> dict[str, Any]:
+    """As plain data."""
+    data: dict[str, Any] = msgspec.to_builtins(passage, str_keys=True)
+    return data
+
+
+def load_passage(data: object) -> Passage:
+    """Read what `dump_passage` wrote. Raise SnapshotError."""
+    try:
+        return msgspec.convert(data, Passage, str_keys=True, strict=False)
+    except msgspec.ValidationError as why:
+        raise SnapshotError(f"the state of the running version is not understood: {why}") from why
