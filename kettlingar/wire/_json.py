@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from kettlingar.errors import BadRequest
 
-from ._plain import plain
+from ._plain import most_containers, plain
 from .fdtags import Default, FdTag, Resolve, as_fields, from_fields
 
 _NOT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
@@ -49,12 +49,21 @@ def to_json(value: Any, default: Default | None = None) -> bytes:
         raise ValueError("cannot write JSON: the value is nested too deep, or in itself") from None
 
 
-def from_json(data: bytes, max_depth: int = 64, resolve: Resolve | None = None) -> Any:
+def from_json(
+    data: bytes, max_depth: int = 64, resolve: Resolve | None = None, *, trusted: bool = False
+) -> Any:
     """The value of a JSON text. Raises BadRequest.
 
-    `resolve` turns placeholders of descriptors into what they stand for.
+    `resolve` turns placeholders of descriptors into what they stand for. An answer of a
+    `trusted` service may have any number of lists and objects.
     """
-    check_depth(data, max_depth)
+    brackets = data.count(b"[") + data.count(b"{")
+    if brackets > max_depth:
+        marks = _marks(data)
+        most = most_containers(len(data))
+        if not trusted and brackets > most and marks.count(b"[") > most:
+            raise BadRequest(f"cannot read the JSON: it has over {most} lists and objects")
+        check_depth(marks, max_depth)
     decoder = _PLAIN_DECODER if resolve is None else _decoder(resolve)
     try:
         value = decoder.decode(data.decode("utf-8"))
@@ -86,18 +95,20 @@ def _decoder(resolve: Resolve | None) -> json.JSONDecoder:
 _SPECIAL: Final = frozenset(("__base64__", "__bytes__", "__fd__"))
 
 
-def check_depth(data: bytes, max_depth: int) -> None:
-    """Refuse what is nested deeper than `max_depth`, before a parser recurses into it.
-
-    Taking away all innermost pairs of brackets takes away one level.
-    """
-    if data.count(b"[") + data.count(b"{") <= max_depth:
-        return
+def _marks(data: bytes) -> bytes:
+    """The brackets of a JSON text that are not in strings, all of one kind."""
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     # two adjacent quotes may go: everything else stays inside or outside of strings
     marks = data.translate(_ONE_KIND, _NOT_MARKS).replace(b'""', b"")
-    left = b"".join(marks.split(b'"')[::2])
+    return b"".join(marks.split(b'"')[::2])
+
+
+def check_depth(left: bytes, max_depth: int) -> None:
+    """Refuse what is nested deeper than `max_depth`, before a parser recurses into it.
+
+    Taking away all innermost pairs of brackets takes away one level.
+    """
     too_deep = b"[" * (max_depth + 1)
     for _ in range(max_depth):
         if too_deep in left:  # found in a moment, where taking levels away takes long

@@ -8,6 +8,7 @@ ext -1   a timestamp of the msgpack specification, read only
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import msgspec
 
 from kettlingar.errors import BadRequest
 
-from ._plain import plain
+from ._plain import most_containers, plain
 from .fdtags import Default, FdTag, Resolve, as_fields, from_fields
 
 EXT_INTEGER: Final = 1
@@ -75,11 +76,16 @@ def from_msgpack(
 
     if len(data) > _SMALL:
         _check_whole(data)
+    read_map: Callable[[Any], Any] = _read_map
+    read_list: Callable[[Any], Any] | None = None
+    if not any_keys and len(data.translate(None, _NOT_OPENERS)) > most_containers(len(data)):
+        read_map, read_list = _counting(most_containers(len(data)))
     try:
         value = msgpack.unpackb(
             data,
             timestamp=_DATETIME,
-            object_pairs_hook=_read_map,
+            object_pairs_hook=read_map,
+            list_hook=read_list,
             ext_hook=_read_ext if resolve is None else partial(_read_ext, resolve=resolve),
             strict_map_key=not any_keys,
         )
@@ -95,6 +101,27 @@ def _read_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     if len(found) != len(pairs):
         raise BadRequest("cannot read the msgpack: a key comes twice in a map")
     return found
+
+
+def _counting(most: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Readers of maps and lists that refuse more than `most` of them in all.
+
+    An empty map is one byte there and sixty here, and each costs time.
+    """
+    left = most
+
+    def read_list(found: list[Any]) -> list[Any]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise BadRequest(f"cannot read the msgpack: it has over {most} lists and maps")
+        return found
+
+    def read_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        read_list(pairs)
+        return _read_map(pairs)
+
+    return read_map, read_list
 
 
 def _read_ext(code: int, payload: bytes, resolve: Resolve | None = None) -> Any:

@@ -56,3 +56,8 @@ def _container(value: Any) -> Any:
     if isinstance(value, _LISTS):
         return list(value)
     return NotImplemented
+
+
+def most_containers(size: int) -> int:
+    """How many lists and maps a payload of `size` bytes may hold."""
+    return max(32_768, size // 32)

@@ -38,7 +38,7 @@ def body_reader(content_type: str, resolve: Resolve | None) -> Callable[[bytes],
     if kind is Kind.MSGPACK:
         return lambda data: from_msgpack(data, MAX_DEPTH, resolve, any_keys=True)
     if kind is Kind.JSON:
-        return lambda data: from_json(data, MAX_DEPTH, resolve)
+        return lambda data: from_json(data, MAX_DEPTH, resolve, trusted=True)
     mimetype, _, parameters = content_type.partition(";")
     mimetype = mimetype.strip().lower() or "application/octet-stream"
     if not mimetype.startswith("text/"):
