@@ -167,3 +167,56 @@ async def _replaced(one):
         while (pid := await one.ask()) is None:
             await asyncio.sleep(0.02)
     return pid
+
+
+LIAR = """#!{python}
+import os, socket, msgpack
+sock = socket.socket(fileno=3)
+sock.setblocking(True)
+sock.recv(65536)
+sock.send(msgpack.packb({{"type": "warm", "protocol": 1, "version": "1"}}))
+order = msgpack.unpackb(sock.recv(65536))
+sock.send(msgpack.packb({{"type": "forked", "number": order["number"], "pid": {pid}}}))
+sock.recv(65536)
+"""
+
+
+@pytest.mark.parametrize("whose", ["init", "a worker that is known", "nobody"])
+def test_a_zygote_cannot_pass_off_another_process_as_its_worker(herd, tmp_path, whose):
+    async def story(one):
+        known = os.fork()
+        if known == 0:
+            signal.pause()
+            os._exit(0)
+        pidfd = os.pidfd_open(known)
+        one.reaper.watch(known, pidfd, lambda _end: None)
+        pid = {"init": 1, "a worker that is known": known, "nobody": 2**22 - 1}[whose]
+        python = tmp_path / "python"
+        python.write_text(LIAR.format(python=sys.executable, pid=pid))
+        python.chmod(0o755)
+        try:
+            assert await one.ask(python) is None
+            assert one.zygotes.pids() == []
+        finally:
+            one.reaper.forget(known)
+            os.kill(known, signal.SIGKILL)
+            os.waitpid(known, 0)
+            os.close(pidfd)
+
+    herd(story)
+
+
+def test_a_held_reaper_keeps_strangers_until_it_is_released(herd):
+    async def story(one):
+        one.reaper.hold()
+        stranger = os.fork()
+        if stranger == 0:
+            os._exit(5)
+        os.waitid(os.P_PID, stranger, os.WEXITED | os.WNOWAIT)
+        one.reaper.sweep()
+        assert os.waitid(os.P_PID, stranger, os.WEXITED | os.WNOWAIT).si_status == 5
+        one.reaper.release()
+        with pytest.raises(ChildProcessError):
+            os.waitid(os.P_PID, stranger, os.WEXITED | os.WNOWAIT)
+
+    herd(story)
