@@ -228,11 +228,17 @@ def test_a_token_is_in_no_log_no_environment_and_no_command_line(start_kitten):
     assert "topmost" not in log_of(one).read_text()
 
 
-def test_an_idle_service_does_nothing_at_all(start_kitten):
+def test_an_idle_service_does_nothing_at_all(start_kitten, wait_for):
     one = start_kitten(Settled)
     pid = one.proxy.pid()
     one.proxy.close()
-    time.sleep(0.5)  # what follows a closed connection
+    seen = []
+
+    def is_quiet():  # what follows a closed connection is done
+        seen.append(_switches(pid))
+        return len(seen) > 10 and seen[-1] == seen[-8]
+
+    wait_for(is_quiet, within=10)
     before = _switches(pid)
     time.sleep(1.5)  # nothing can be awaited where nothing is to happen
     assert _switches(pid) == before
