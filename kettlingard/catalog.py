@@ -10,7 +10,7 @@ from kettlingard.core.check import check_together
 from kettlingard.core.parse import Problem, Source, parse
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.host.definitions import DefinitionFile, read_definitions
-from kettlingard.host.possible import impossible
+from kettlingard.host.possible import House, impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,14 @@ class Definition:
 class Catalog:
     """The folders of definitions; read anew each time, since people edit them."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], house: House | None = None) -> None:
         self.folders = folders
+        self._house = house or House()
 
     def read(self) -> tuple[dict[str, Definition], list[str]]:
         """All definitions by service, and what is wrong with whole folders."""
         files, problems = read_definitions(self.folders)
-        found = {name: _parsed(file) for name, file in files.items()}
+        found = {name: _parsed(file, self._house) for name, file in files.items()}
         together = check_together(_specs(found))
         for name, wrong in together.items():
             found[name] = replace(found[name], spec=None, problems=tuple(wrong))
@@ -43,21 +44,21 @@ class Catalog:
         return self.read()[0].get(name)
 
 
-def _parsed(file: DefinitionFile) -> Definition:
+def _parsed(file: DefinitionFile, house: House) -> Definition:
     path = str(file.path)
     if file.text is None:
         return Definition(file.name, path, None, (Problem(path, file.problem, file.line),))
     found = parse(file.name, [Source(path, file.text)])
-    wrong = _impossible(found) if isinstance(found, ServiceSpec) else found
+    wrong = _impossible(found, house) if isinstance(found, ServiceSpec) else found
     if wrong or not isinstance(found, ServiceSpec):
         return Definition(file.name, path, None, tuple(wrong))
     return Definition(file.name, path, found)
 
 
-def _impossible(spec: ServiceSpec) -> list[Problem]:
+def _impossible(spec: ServiceSpec, house: House) -> list[Problem]:
     """What this machine cannot do, each where it was written."""
     problems = []
-    for key, why in impossible(spec):
+    for key, why in impossible(spec, house):
         file, place = spec.origins.get(key, (spec.file, (0, 0)))
         problems.append(Problem(file, why, *place, key))
     return problems

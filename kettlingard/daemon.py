@@ -36,6 +36,7 @@ from .catalog import Catalog, Definition
 from .ingress import Ingress
 from .remembered import Remembered
 from .service import Service, Surroundings
+from .worker.prepare import Prepared
 from .worker.process import Worker
 from .worker.start import ByExec, ByZygote, kind_for
 
@@ -79,7 +80,8 @@ class Daemon:
             Path(layout.log) / "zygote.log",
             self._kinds,
         )
-        self._starter = ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
+        forked = ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
+        self._starter = Prepared(loop, self.reaper, forked)
         self._looking = False
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0

@@ -90,6 +90,7 @@ class Service:
         self.around = around
         self.specs: dict[int, ServiceSpec] = {}  # by generation
         self.secret = secrets.token_urlsafe(SECRET_BYTES)
+        self._resumed: frozenset[int] = frozenset()  # generations of another supervisor
         self._timer: asyncio.TimerHandle | None = None
         self._last_word = Word.INACTIVE
 
@@ -108,6 +109,7 @@ class Service:
     def resume(self, state: ServiceState, specs: Mapping[int, ServiceSpec]) -> None:
         """Be what another supervisor has left. Its workers come one by one."""
         self.state, self.specs = state, dict(specs)
+        self._resumed = frozenset(specs)
         self.spec = self.specs[state.wanted.generation]
         self._become(self.spec)
 
@@ -328,6 +330,7 @@ class Service:
             open_files=self.around.open_files,
             mark=mark,
             meetings=self.around.meetings,
+            generation=0 if member.generation in self._resumed else member.generation,
         )
 
     def _admit(self, member: Member) -> None:

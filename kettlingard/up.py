@@ -27,6 +27,7 @@ from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import listen
 from kettlingard.host.meeting import clear
+from kettlingard.host.possible import House
 from kettlingard.host.signals import Signals, Wish
 
 from .adopt import Adoption
@@ -61,7 +62,7 @@ def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) ->
         files = OpenFiles(*before.passage.files) if before is not None else raise_open_files()
         start = _Start(
             layout,
-            Catalog(folders),
+            Catalog(folders, House(layout.mode == "system")),
             files,
             " ".join(ctl.split()),
             adopt,
@@ -100,7 +101,7 @@ def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple
     """Folders, lock and log; `stack` gives back what must not stay."""
     run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
     private_dir(Path(layout.meetings))
-    private_dir(Path(layout.state))
+    private_dir(Path(layout.state), 0o711 if os.geteuid() == 0 else 0o700)
     private_dir(Path(layout.log))
     if before is not None:
         before.own()

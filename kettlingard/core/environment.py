@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-BASE = ("PATH", "LANG", "TZ", "HOME", "USER", "XDG_RUNTIME_DIR")
+BASE = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "XDG_RUNTIME_DIR")
 FIXED = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 

@@ -24,7 +24,7 @@ from .spec import (
     ServiceSpec,
     keys_of,
 )
-from .values import TEXT, VARIABLE, is_service_name, show, wrong
+from .values import CREDENTIAL, PATH, TEXT, VARIABLE, is_service_name, show, wrong
 
 # [config] keys that belong to the daemon
 OWNED_PREFIXES = ("worker_listen_", "worker_use_", "worker_log_")
@@ -147,6 +147,7 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
         file=reading.file,
         config=_config(data.get("config", {}), reading),
         environment=_environment(data.get("environment", {}), reading),
+        credentials=_credentials(data.get("credentials", {}), reading),
         listen=_listeners(data.get("listen", []), short, reading),
         given=frozenset(data),
         origins={dotted(path): origin for path, origin in reading.origins.items()},
@@ -224,6 +225,17 @@ def _environment(data: object, reading: _Reading) -> dict[str, str]:
             reading.problem(path, str(e), value)
         if name.startswith("KETTLINGARD_"):
             reading.problem(path, "is set by kettlingard; remove it", value)
+    return values
+
+
+def _credentials(data: object, reading: _Reading) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in (data if isinstance(data, dict) else {}).items():
+        path = ("credentials", name)
+        try:
+            values[CREDENTIAL.read(name)] = _from_folder(PATH.read(value), reading.folder(path))
+        except ValueError as e:
+            reading.problem(path, str(e), value)
     return values
 
 

@@ -78,7 +78,7 @@ def plan(running: Mapping[str, ServiceSpec], wanted: Mapping[str, ServiceSpec]) 
 def changes(old: ServiceSpec, new: ServiceSpec) -> list[KeyChange]:
     """All keys that differ."""
     found = [change for table in TABLES for change in _table(table, old, new)]
-    for free in ("config", "environment"):
+    for free in ("config", "environment", "credentials"):
         found += _mapping(free, getattr(old, free), getattr(new, free), Change.ROLL)
     return [*found, *_listeners(old.listen, new.listen)]
 

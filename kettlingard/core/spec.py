@@ -16,6 +16,7 @@ from .values import (
     ADDRESS,
     ANYTHING,
     BOOL,
+    COMMAND,
     DURATION,
     EXIT_STATUS,
     KITTEN,
@@ -94,12 +95,16 @@ class ServiceKeys:
     enabled: bool = _key(BOOL, True, L, "started with the daemon")
     essential: object = _later(BOOL, L, "the daemon ends when it ends in failed")
     working_directory: str = _key(PATH, "", R, "default: the service's state folder")
-    user: object = _later(TEXT, R, "who it runs as")
-    group: object = _later(TEXT, R, "its group")
-    supplementary_groups: object = _later(list_of(TEXT), R, "its other groups")
+    user: str = _key(TEXT, "", R, "who it runs as; needed with --system, where root is refused")
+    group: str = _key(TEXT, "", R, "its group; default: the user's own")
+    supplementary_groups: tuple[str, ...] = _key(
+        list_of(TEXT), (), R, "more groups than those that the user is in"
+    )
     umask: int = _key(OCTAL, 0o027, R, "mode bits that its files do not get")
     nice: int = _key(between(-20, 19), 0, R, "priority; higher yields to others")
-    oom_score_adjust: object = _later(WHOLE, R, "how soon the kernel picks it when memory ends")
+    oom_score_adjust: int = _key(
+        between(-1000, 1000), 0, R, "how soon the kernel picks it when memory ends"
+    )
     environment_file: tuple[str, ...] = _key(
         list_of(PATH), (), R, 'files of NAME=value, read at each start; "-" before one: optional'
     )
@@ -108,7 +113,9 @@ class ServiceKeys:
     )
     listen: tuple[str, ...] = _key(list_of(ADDRESS), (), S, "short form of [[listen]]")
     timeout_start: float = _key(DURATION, 30.0, N, "until it must be ready")
-    exec_start_pre: object = _later(list_of(list_of(TEXT)), N, "run once before a generation")
+    exec_start_pre: tuple[tuple[str, ...], ...] = _key(
+        list_of(COMMAND), (), N, "commands, run once before the first run of a generation"
+    )
     restart: str = _key(
         choice("always", "on-failure", "no"), "always", L, "after an end that nobody asked for"
     )
@@ -125,7 +132,12 @@ class ServiceKeys:
     timeout_stop: float = _key(DURATION, 30.0, L, "drain and end together, then KILL")
     drain_timeout: float = _key(DURATION, 20.0, L, "for what is in flight; 0 = cut")
     kill_signal: int = _key(SIGNAL, 15, N, "sent two seconds before KILL")
-    kill_mode: object = _later(choice("group", "process"), L, "whom KILL reaches")
+    kill_mode: str = _key(
+        choice("group", "process"),
+        "group",
+        L,
+        "whom KILL reaches: all that it started, or it alone",
+    )
     watchdog: float = _key(DURATION, 10.0, L, "between two questions to its loop; 0 = off")
     watchdog_timeout: float = _key(DURATION, 5.0, L, "for the answer")
     watchdog_failures: int = _key(at_least(1), 3, L, "so many missed in a row: unresponsive")
@@ -250,9 +262,8 @@ TABLES: dict[str, type[Any]] = {
     "resources": ResourceKeys,
     "log": LogKeys,
 }
-FREE_TABLES = ("config", "environment")
+FREE_TABLES = ("config", "environment", "credentials")
 REFUSED_TABLES = {
-    "credentials": NOT_YET,
     "route": NOT_YET,
     "name": "the file's name is the service's name",
 }
@@ -267,6 +278,7 @@ class ServiceSpec:
     service: ServiceKeys = ServiceKeys()
     config: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)  # name -> file
     pool: PoolKeys = PoolKeys()
     dependencies: DependencyKeys = DependencyKeys()
     update: UpdateKeys = UpdateKeys()

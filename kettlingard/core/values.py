@@ -19,6 +19,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w":
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
 _RULE = re.compile(r"any|(?:uid|gid):[^\s:]+|service:[a-z][a-z0-9_-]{0,47}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -245,7 +246,15 @@ def list_of(kind: Kind) -> Kind:
     return Kind(f"list of {kind.name}", read, is_path=kind.is_path)
 
 
+def _command(value: object) -> tuple[str, ...]:
+    words: tuple[str, ...] = list_of(TEXT).read(value)
+    if not words or not words[0]:
+        raise ValueError('this command is empty; write ["program", "argument"]')
+    return words
+
+
 TEXT = Kind("text", _text)
+COMMAND = Kind("list of text", _command)
 BOOL = Kind("true or false", _boolean)
 WHOLE = Kind("integer", _whole)
 DURATION = Kind("duration", _duration)
@@ -258,6 +267,7 @@ PATH = Kind("path", _text, is_path=True)
 EXIT_STATUS = Kind("exit status or signal", _exit_status)
 ADDRESS = Kind('"host:port" or "/path.sock"', _address)
 VARIABLE = Kind("name of a variable", _matching(_VARIABLE, "the name of a variable"))
+CREDENTIAL = Kind("name of a file", _matching(_FILE, "a name of letters, digits, dots, _ and -"))
 SERVICE = Kind("name of a service", _matching(_NAME, "the name of a service"))
 RULE = Kind("rule", _matching(_RULE, 'a rule: "uid:NAME", "gid:NAME", "service:NAME" or "any"'))
 MODULE = Kind("module", _matching(_MODULE, "the name of a module"))

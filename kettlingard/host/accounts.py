@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kettlingard.core.rights import Rule, Whom
+
+from .spawn import Ids
 
 NOBODY = Rule(Whom.UID, number=-1)
 
@@ -42,3 +46,50 @@ def _number(whom: Whom, name: str) -> int:
     if name.isascii() and name.isdecimal():
         return int(name)
     return pwd.getpwnam(name).pw_uid if whom is Whom.UID else grp.getgrnam(name).gr_gid
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as a process of theirs is to see itself."""
+
+    name: str
+    home: str
+    ids: Ids
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What says so in an environment."""
+        return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
+
+
+def account(user: str, group: str = "", more: Iterable[str] = ()) -> Account:
+    """A user by name or number, with the groups that they are in and `more`.
+
+    Raises ValueError that names what this machine does not have.
+    """
+    entry = _user(user)
+    gid = _gid(group) if group else entry.pw_gid
+    groups = {*os.getgrouplist(entry.pw_name, gid), *map(_gid, more)}
+    return Account(entry.pw_name, entry.pw_dir, Ids(entry.pw_uid, gid, tuple(sorted(groups))))
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
+    except KeyError:
+        raise ValueError(f'this machine has no user "{name}"') from None
+
+
+def _gid(name: str) -> int:
+    try:
+        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ValueError(f'this machine has no group "{name}"') from None
+
+
+def is_ours(ids: Ids) -> bool:
+    """Do we have these rights, and no others, already?"""
+    return (ids.uid, ids.gid) == (os.geteuid(), os.getegid()) and set(ids.groups) <= {
+        ids.gid,
+        *os.getgroups(),
+    }

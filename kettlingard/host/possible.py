@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from kettlingard.core.spec import ServiceSpec
 
 from . import journal
+from .accounts import account, is_ours
+
+NOT_ROOT = (
+    "with --system a service runs as a user other than root; "
+    'write user = "NAME" (or allow_root = true in kettlingard.toml)'
+)
 
 Wrong = tuple[str, str]  # dotted key, and why it cannot be done here
 
 
-def impossible(spec: ServiceSpec) -> list[Wrong]:
+@dataclass(frozen=True, slots=True)
+class House:
+    """The rules of one supervisor."""
+
+    users_needed: bool = False  # nothing runs as root that does not say who it runs as
+
+
+def impossible(spec: ServiceSpec, house: House) -> list[Wrong]:
     """Everything of this definition that cannot be done here."""
-    return [wrong for look in _LOOKS for wrong in look(spec)]
+    return [*_user(spec, house), *_journal(spec)]
 
 
 def _journal(spec: ServiceSpec) -> Iterator[Wrong]:
@@ -22,4 +37,21 @@ def _journal(spec: ServiceSpec) -> Iterator[Wrong]:
         yield "log.target", f"{why}; use file or inherit"
 
 
-_LOOKS: tuple[Callable[[ServiceSpec], Iterator[Wrong]], ...] = (_journal,)
+def _user(spec: ServiceSpec, house: House) -> Iterator[Wrong]:
+    keys = spec.service
+    if not keys.user:
+        for name in ("group", "supplementary_groups"):
+            if getattr(keys, name):
+                yield f"service.{name}", "needs service.user beside it"
+        if house.users_needed:
+            yield "service.user", f"is missing: {NOT_ROOT}"
+        return
+    try:
+        found = account(keys.user, keys.group, keys.supplementary_groups)
+    except ValueError as why:
+        yield "service.user", str(why)
+        return
+    if house.users_needed and found.ids.uid == 0:
+        yield "service.user", NOT_ROOT
+    if os.geteuid() != 0 and not is_ours(found.ids):
+        yield "service.user", "only a kettlingard of root can start processes of other users"

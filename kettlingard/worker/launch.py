@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.values import rate_of
 from kettlingard.errors import PathError, SpawnError
+from kettlingard.host.accounts import Account, account, is_ours
 from kettlingard.host.files import private_dir, read_small
+from kettlingard.host.given import give_files, give_folder, take_back
 from kettlingard.host.journal import open_journal
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.logs import open_log
 from kettlingard.host.meeting import make_meeting
-from kettlingard.host.spawn import SpawnRequest
+from kettlingard.host.spawn import Ids, SpawnRequest
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Launch:
     open_files: OpenFiles
     mark: str  # random; the environment of the run and of what it starts holds it
     meetings: Path | None = None  # folder of the sockets at which workers are found again
+    generation: int = 0  # exec_start_pre runs before its first run; 0: it has been run
 
     def setup(self) -> Setup:
         """What the worker is told over its channel."""
@@ -83,6 +87,8 @@ class Launch:
         if self.meetings is not None:
             with suppress(OSError):
                 (self.meetings / f"{self.mark}.sock").unlink(missing_ok=True)
+        if self.spec.credentials:
+            take_back(self._credentials)
 
     def open_log(self) -> int:
         """The descriptor that it will write to. Raise SpawnError."""
@@ -98,23 +104,64 @@ class Launch:
     def request(self, channel: int, log: int) -> SpawnRequest:
         """The process to start, with these two of our descriptors. Raise SpawnError."""
         keys = self.spec.service
+        own = {"KETTLINGARD_CHANNEL": str(CHANNEL)}
+        argv = [keys.python or sys.executable, "-P", "-m", "kettlingar", "run"]
+        return self.command(argv, log, [(channel, CHANNEL)], own)
+
+    def command(
+        self,
+        argv: Sequence[str],
+        log: int,
+        fds: Sequence[tuple[int, int]] = (),
+        own: Mapping[str, str] | None = None,
+    ) -> SpawnRequest:
+        """A process with all that this run has: user, folder, environment, limits.
+
+        Raise SpawnError.
+        """
+        keys = self.spec.service
+        who = account_of(self.spec)
+        ids = other_ids(who)
+        folder = self._folder(ids)
         return SpawnRequest(
-            argv=[keys.python or sys.executable, "-P", "-m", "kettlingar", "run"],
-            env=self._environment(),
-            cwd=keys.working_directory or str(self._folder()),
-            fds=[(channel, CHANNEL)],
+            argv=argv,
+            env=self._environment(who, {**self._given(ids), **(own or {})}),
+            cwd=keys.working_directory or str(folder),
+            fds=fds,
             stdout_fd=log,
             umask=keys.umask,
             nice=keys.nice,
+            oom_score_adjust=keys.oom_score_adjust,
             rlimits=self._limits(),
             no_new_privileges=self.spec.resources.no_new_privileges,
+            ids=ids,
         )
 
-    def _folder(self) -> Path:
+    def _folder(self, ids: Ids | None) -> Path:
         try:
-            return private_dir(self.state_dir)
-        except PathError as why:
+            return private_dir(self.state_dir) if ids is None else give_folder(self.state_dir, ids)
+        except (PathError, OSError) as why:
             raise SpawnError("folder", errno.EACCES, str(why)) from why
+
+    @property
+    def _credentials(self) -> Path:
+        assert self.meetings is not None
+        return self.meetings.parent / "credentials" / self.mark
+
+    def _given(self, ids: Ids | None) -> dict[str, str]:
+        """Copy the [credentials] to where only this run reads them; the variable that says where."""
+        if not self.spec.credentials or self.meetings is None:
+            return {}
+        if not self._credentials.exists():
+            try:
+                give_files(self._credentials, self.spec.credentials, ids)
+            except OSError as why:
+                raise SpawnError(
+                    "credentials", why.errno or errno.EIO, str(why.filename or self._credentials)
+                ) from why
+            except PathError as why:
+                raise SpawnError("credentials", errno.EINVAL, str(why)) from why
+        return {"CREDENTIALS_DIRECTORY": str(self._credentials)}
 
     def _limits(self) -> list[tuple[int, int, int]]:
         keys = self.spec.resources
@@ -128,18 +175,37 @@ class Launch:
             limits.append((resource.RLIMIT_NOFILE, self.open_files.soft, self.open_files.hard))
         return limits
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, who: Account | None, more: Mapping[str, str]) -> dict[str, str]:
         keys = self.spec.service
         own = {
-            "KETTLINGARD_CHANNEL": str(CHANNEL),
             "KETTLINGARD_SERVICE": self.service,
             "KETTLINGARD_INSTANCE": str(self.instance),
             "KETTLINGARD_RUN": self.mark,
+            **more,
         }
+        ours = dict(os.environ)
+        if who is not None:
+            ours |= who.variables
+            if who.ids.uid != os.geteuid():
+                ours.pop("XDG_RUNTIME_DIR", None)
         files = [_variables(name) for name in keys.environment_file]
-        return worker_environment(
-            os.environ, keys.pass_environment, files, self.spec.environment, own
-        )
+        return worker_environment(ours, keys.pass_environment, files, self.spec.environment, own)
+
+
+def account_of(spec: ServiceSpec) -> Account | None:
+    """The user of a service, if it says one. Raise SpawnError if there is none of that name."""
+    keys = spec.service
+    if not keys.user:
+        return None
+    try:
+        return account(keys.user, keys.group, keys.supplementary_groups)
+    except ValueError as why:
+        raise SpawnError("user", errno.ESRCH, str(why)) from why
+
+
+def other_ids(who: Account | None) -> Ids | None:
+    """The rights that a process must be given; None if they are ours."""
+    return who.ids if who is not None and not is_ours(who.ids) else None
 
 
 def _variables(name: str) -> dict[str, str]:

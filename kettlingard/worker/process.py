@@ -102,7 +102,8 @@ class Worker:
 
     def _spawned(self, outcome: Outcome) -> None:
         if isinstance(outcome, SpawnError):
-            text = f"{os.strerror(outcome.errno)} {outcome.subject}".strip()
+            known = os.strerror(outcome.errno) if outcome.errno else ""
+            text = f"{known} {outcome.subject}".strip()
             self._tell(SpawnFailed(self._loop.time(), outcome.step, text))
             self.close()
             return
@@ -202,7 +203,7 @@ class Worker:
 
     def sweep(self) -> None:
         """End what it has started; it may be dead itself, but not yet reaped."""
-        if self.identity is None:
+        if self.identity is None or self.launch.spec.service.kill_mode == "process":
             return
         killed = procid.kill_members(self.identity, self.launch.mark)
         left = [who.pid for who in killed if who != self.identity]

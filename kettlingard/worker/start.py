@@ -27,7 +27,7 @@ from kettlingard.host.reap import Reaper
 from kettlingard.zygote.choice import Kind, Wish, kind_of, why_exec
 from kettlingard.zygote.herd import Zygotes
 
-from .launch import Launch
+from .launch import Launch, account_of, other_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,12 @@ def kind_for(spec: ServiceSpec) -> Kind | None:
     if not spec.pool.zygote:
         return None
     keys = spec.service
-    return kind_of(keys.python or sys.executable, None, spec.pool.preload, keys.python_path)
+    try:
+        ids = other_ids(account_of(spec))
+    except SpawnError:  # exec says it
+        return None
+    rights = (ids.uid, ids.gid, ids.groups) if ids is not None else None
+    return kind_of(keys.python or sys.executable, rights, spec.pool.preload, keys.python_path)
 
 
 def _wish(request: spawn.SpawnRequest) -> Wish:
