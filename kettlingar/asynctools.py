@@ -117,7 +117,7 @@ class SyncProxy:
 
         return call_stream if method is not None and method.streams else call_once
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method by name; a streaming one gives an iterator."""
         if self._loopback is not None:
             result = self._loopback.wait(self._kitten.call(name, *args, **kwargs))

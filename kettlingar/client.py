@@ -150,6 +150,7 @@ class Client:
     async def call(
         self,
         name: str,
+        /,
         *args: Any,
         call_use_json: bool | None = None,
         call_max_tries: int = 3,

@@ -107,7 +107,7 @@ class RPCKitten(StandardApi, OwnLog):
         self.read_assigned_methods()
         return self
 
-    async def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method by name; a streaming one gives an async iterator.
 
         `quitquitquit` of a service that a supervisor manages is a request to that:

@@ -59,7 +59,7 @@ class LocalCaller:
     def __init__(self, kitten: Service) -> None:
         self._kitten = kitten
 
-    async def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method by name; options of the wire (`call_...`) have no meaning here."""
         kwargs = {key: value for key, value in kwargs.items() if not key.startswith("call_")}
         method = self._kitten.methods.find(name, private=True)

@@ -61,6 +61,7 @@ class BlockingClient:
     def call(
         self,
         name: str,
+        /,
         *args: Any,
         call_timeout: float | None = None,
         call_use_json: bool = False,
@@ -91,7 +92,7 @@ class BlockingClient:
                 return self._result(connection, reply)
         raise AssertionError("the last try returns or raises")
 
-    def stream(self, name: str, *args: Any, **kwargs: Any) -> BlockingStream:
+    def stream(self, name: str, /, *args: Any, **kwargs: Any) -> BlockingStream:
         """Call a method, with the options of `call`; its items are read as they are asked for.
 
         A method that does not stream has one item: its result.

@@ -33,6 +33,9 @@ class Example(RPCKitten):
     async def api_triple(self, request_info):
         return ("text/plain", "x", 3)
 
+    async def api_named(self, request_info, name: str, **more: str):
+        return {"name": name, **more}
+
     async def api_info(self, request_info):
         return "the author's own"
 

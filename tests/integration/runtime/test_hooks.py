@@ -40,6 +40,29 @@ def test_a_tuple_is_a_typed_result_only_if_its_first_part_is_none_or_has_a_slash
     assert kitty.meow() == {"mimetype": "text/plain", "data": "Meow world, meow!\n"}
 
 
+def test_an_argument_may_have_any_name_even_those_of_our_own_arguments(run_kitten, run_async):
+    given = {"name": "Tom", "args": "a", "kwargs": "k", "method": "m"}
+    one = run_kitten(Example)
+    assert one.proxy.named(**given) == given
+    assert one.proxy.call("named", **given) == given
+
+    async def ways():
+        inside = await Example().loopback()
+        folder = one.kitten.config.app_state_dir
+        outside = await Example(args=[f"--app-state-dir={folder}"]).connect()
+        try:
+            for kitty in (inside, outside):
+                assert await kitty.named(**given) == given
+                assert await kitty.call("named", **given) == given
+        finally:
+            outside.disconnect()
+
+    run_async(ways())
+    proxy = Example().sync_proxy().loopback()
+    assert proxy.named(**given) == given
+    proxy.close()
+
+
 def test_every_request_hook_is_asked(run_kitten):
     one = run_kitten(Hooked)
     assert http_get(f"{one.url}/first", {"X-Mood": "bad"}).status == 403
