@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any
 
 from kettlingar.api.binding import guarantee_type
 from kettlingar.api.methods import Method, MethodTable, read_assigned, read_methods, read_object
@@ -37,7 +37,8 @@ class RPCKitten(StandardApi, OwnLog):
     holds the settings, one constant in capitals each.
     """
 
-    Configuration: ClassVar[type[schema.Configuration]] = schema.Configuration
+    class Configuration(schema.Configuration):
+        """Settings that every service has; an author's own class extends this one."""
 
     NotRunning = errors.NotRunning
     NeedInfoException = errors.NeedInfoException
@@ -49,7 +50,7 @@ class RPCKitten(StandardApi, OwnLog):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Read the class once: its methods, and the settings of its whole tree."""
         super().__init_subclass__(**kwargs)
-        cls.Configuration = schema.joined_configuration(cls)
+        setattr(cls, "Configuration", schema.joined_configuration(cls))  # noqa: B010  mypy has it as a type
         cls.methods = read_methods(cls)
 
     def __init__(
