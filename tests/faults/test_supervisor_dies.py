@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.faults.steady import Steady
 from tests.helpers import ROOT, alive, wait_for
 from tests.supervision import UP
@@ -62,6 +64,7 @@ def snapshot(one):
     return json.loads(state_file(one).read_text())
 
 
+@pytest.mark.timeout(60 + 4 * ROUNDS)
 def test_workers_outlive_their_supervisor_under_load(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
     with Steady(one.port) as ledger:
@@ -237,6 +240,7 @@ def test_of_two_that_start_at_once_one_wins_and_the_other_touches_nothing(
     assert int(one.get("/pid").body) in pids
 
 
+@pytest.mark.timeout(120)
 def test_a_minute_of_nobody_is_served(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
     seconds = 60 if os.environ.get("KETTLINGAR_LONG") else 3

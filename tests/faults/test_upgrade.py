@@ -19,6 +19,7 @@ def upgrades(one):
     return json.loads(one.ctl("daemon", "status", "-o", "json").stdout)["upgrades"]
 
 
+@pytest.mark.timeout(60 + 4 * ROUNDS)
 def test_upgrades_under_load_are_not_noticed(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
     pid = one.pid
