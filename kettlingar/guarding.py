@@ -46,7 +46,7 @@ class Listeners:
     def accept(self, serve: Callable[[socket.socket], None]) -> None:
         """There is no supervisor: give `serve` whatever connects."""
         self._acceptors = [
-            Acceptor(self._loop, sock.dup(), lambda new, _address: serve(new), _trouble)
+            Acceptor(self._loop, _copy(sock), lambda new, _address: serve(new), _trouble)
             for _, sock in self._copies
         ]
 
@@ -66,6 +66,14 @@ class Listeners:
         for _, sock in self._copies:
             sock.close()
         self._copies = []
+
+
+def _copy(sock: socket.socket) -> socket.socket:
+    """Not by `sock.dup`: for a moment that makes it blocking, for all that share the listener.
+
+    Another worker that is just about to accept would then wait there for ever.
+    """
+    return socket.socket(fileno=os.dup(sock.fileno()))
 
 
 def _trouble(error: OSError) -> None:
