@@ -28,6 +28,7 @@ from kettlingar.transport.fdpass import close_all
 from . import _compat
 from ._version import __version__
 from .asking import Asker, become_supervised
+from .dumping import stacks
 from .errors import ConfigError
 from .guarding import Listeners, Meeting
 from .kitten import RPCKitten
@@ -213,6 +214,9 @@ class Worker:
             )
         )
 
+    def _on_dump(self, _message: messages.Dump, _fds: list[int]) -> None:
+        self._channel.send(messages.Dumped(text=stacks()))
+
     def _on_log_level(self, message: messages.LogLevel, _fds: list[int]) -> None:
         set_level(message.level)
         set_rate(*message.rate)
@@ -255,6 +259,7 @@ class Worker:
         messages.Ping: _on_ping,
         messages.Answer: _on_answer,
         messages.LogLevel: _on_log_level,
+        messages.Dump: _on_dump,
         messages.LogFile: _on_log_file,
         messages.Adjust: _on_adjust,
         messages.Drain: _on_drain,

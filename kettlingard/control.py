@@ -26,6 +26,7 @@ from .asked import by
 from .changing import Changing
 from .commands import READY, STOPPED, Commands, Goal, Item, marks
 from .control_changes import ChangesApi
+from .control_looks import LooksApi
 from .daemon import Daemon
 from .reach import Reach, asker, owner_only
 from .service import Service
@@ -47,7 +48,7 @@ def _until_unwanted(state: ServiceState, word: Word, now: float) -> Outlook:
 GOALS: dict[str, Goal] = {"ready": READY, "stopped": _until_unwanted, "updated": READY}
 
 
-class Control(ChangesApi, RPCKitten):
+class Control(LooksApi, ChangesApi, RPCKitten):
     """kettlingard - starts, watches and stops services"""
 
     class Configuration(schema.Configuration):

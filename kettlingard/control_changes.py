@@ -13,7 +13,7 @@ from kettlingard.core.values import SIGNALS
 from .asked import Asked, by
 from .changing import Changing
 from .commands import READY, STOPPED, Goal, Item, Target, marks
-from .reach import asker
+from .reach import asker, owner_only
 from .service import Service
 
 
@@ -169,6 +169,25 @@ class ChangesApi(Asked):
         said = self._changing.roll_back(found, by(request))
         async for item in self._follow({found: READY}, said, since, timeout, wait=wait):
             yield item
+
+    async def api_token(
+        self, request: RequestInfo, service: str, command: str = "issue"
+    ) -> dict[str, Any]:
+        """Give the secret that calls every method by TCP; to the daemon's owner only.
+
+        command  issue: the one that counts; rotate: a new one, the old one is worth
+                 nothing from now on; revoke: the same, and nobody is told the new one
+        """
+        owner_only(request)
+        found = self._one(request, service, Verb.CONTROL)
+        if command not in {"issue", "rotate", "revoke"}:
+            raise BadRequest(f'"{command}" is not one of issue, rotate, revoke')
+        found.note(f"token {command}", by(request))
+        if command != "issue":
+            found.change_secret()
+        if command == "revoke":
+            return {"service": service}
+        return {"service": service, "token": found.secret, "urls": found.urls()}
 
     async def api_kill(
         self, request: RequestInfo, services: list[str], signal: str = "SIGTERM"

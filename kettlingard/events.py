@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import localtime, strftime
 from typing import Any
 
 from kettlingard.core.actor import Moved
@@ -40,6 +41,11 @@ class Record:
         pid = f" (pid {self.pid})" if self.pid is not None and self.after == "starting" else ""
         why = f": {self.reason}" if self.reason else ""
         return f"/{self.instance} {self.after}{pid}{why}"
+
+    @property
+    def text(self) -> str:
+        """A line of its own: when, who, what."""
+        return f"{strftime('%F %T', localtime(self.at.wall))}  {self.service}{self.line}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; `time` in seconds since 1970."""
@@ -103,3 +109,9 @@ class History:
         record = Record(self.last, at, self._service, 0, 0, 0, None, "", command, actor)
         self._records.append(record)
         log.info("%s asked service=%s by=%s", command, self._service, actor)
+
+    def refused(self, at: Moment, what: str, actor: str) -> None:
+        """Somebody asked for what they may not: [access] has no rule for it."""
+        self.last += 1
+        record = Record(self.last, at, self._service, 0, 0, 0, None, "", f"refused {what}", actor)
+        self._records.append(record)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -65,8 +65,11 @@ class Grant:
 class Grants:
     """The local clients of one service."""
 
-    def __init__(self, service: str, rights: Rights) -> None:
+    def __init__(
+        self, service: str, rights: Rights, refused: Callable[[str, str], None] | None = None
+    ) -> None:
         self.rights = rights
+        self._refused = refused
         self._service = service
         self._grants: dict[int, Grant] = {}
         self._last: int | None = None
@@ -113,6 +116,8 @@ class Grants:
         return ours
 
     def _denied(self, asker: Asker, verb: Verb, pid: int) -> PermissionError:
+        if self._refused is not None:
+            self._refused(verb.value, f"{asker} pid {pid}")
         log.warning(
             "access refused service=%s verb=%s uid=%d pid=%d asker=%s",
             self._service,

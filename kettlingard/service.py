@@ -80,7 +80,7 @@ class Service:
         self.orphans: dict[int, tuple[Member, RunRecord]] = {}  # by instance: not to be adopted
         self.history = History(name)
         self.ingress = around.ingress(name)
-        self.grants = Grants(name, read_rights(AccessKeys(), owner())[0])
+        self.grants = Grants(name, read_rights(AccessKeys(), owner())[0], self._refused)
         self.listening = Listening(name, self.ingress)
         self.intent = 0  # number of the last command
         self.command = ("", "")  # the last command, and who gave it
@@ -225,6 +225,17 @@ class Service:
         else:
             self.want(stopped(self.state.wanted, f"scale ({by})"), "scale", by)
 
+    def change_secret(self) -> None:
+        """What opened every method until now opens none."""
+        self.secret = secrets.token_urlsafe(SECRET_BYTES)
+        for worker in self.workers.values():
+            worker.configure({}, self.secret)
+
+    def urls(self) -> list[str]:
+        """Where its methods are called by TCP, with the secret."""
+        addresses = [str(one["address"]) for one in self.ingress.describe()]
+        return [f"http://{one}/{self.secret}/" for one in addresses if not one.startswith("/")]
+
     def send(self, signal: int, places: Collection[int]) -> list[int]:
         """Send a signal to all its processes, or to those of some instances; return their pids."""
         members = self.state.members.values()
@@ -239,6 +250,10 @@ class Service:
         """It, or one of its instances, is not tried again before long."""
         standings = {place.standing for place in self.state.places.values()}
         return bool(self.state.paused) or bool(standings & {Standing.FAILED, Standing.BACKOFF})
+
+    def _refused(self, what: str, who: str) -> None:
+        self.history.refused(clock.moment(), what, who)
+        self.around.changed(self)
 
     def note(self, command: str, by: str) -> None:
         """A command that changes nothing of what runs."""

@@ -1,6 +1,6 @@
 """`kettlingar ctl`: asks the supervisor, over its control socket, like any client.
 
-One function per command, in ctl_ask, ctl_life and ctl_call. This file finds the
+One function per command, in ctl_ask, ctl_look, ctl_life and ctl_call. This file finds the
 supervisor, and turns what goes wrong into a sentence and an exit code:
 
     0 done         3 not ready or stopped        6 invalid definition
@@ -31,7 +31,7 @@ from kettlingar.errors import (
 from kettlingar.sync import BlockingClient
 from kettlingar.transport.unixpath import connect_unix
 
-from . import ctl_ask, ctl_call, ctl_life
+from . import ctl_ask, ctl_call, ctl_life, ctl_look
 from .ctl_args import Command, UsageError, help_text, parse
 from .ctl_find import candidates, nobody_answers
 from .ctl_output import complain, say
@@ -52,6 +52,15 @@ COMMANDS: dict[str, Callable[[BlockingClient, Command], int]] = {
     "rollback": ctl_life.rollback,
     "kill": ctl_life.kill,
     "reset-failed": ctl_life.reset_failed,
+    "show": ctl_look.show,
+    "events": ctl_look.events,
+    "deps": ctl_look.deps,
+    "sockets": ctl_look.sockets,
+    "stack": ctl_look.stack,
+    "top": ctl_look.top,
+    "metrics": ctl_look.metrics,
+    "token": ctl_look.token,
+    "exec": ctl_look.execute,
     "wait": ctl_life.wait,
     "daemon": ctl_life.daemon,
     "call": ctl_call.call,

@@ -159,6 +159,59 @@ VERBS: dict[str, Verb] = {
         2,
         open=True,
     ),
+    "show": Verb(
+        "SERVICE",
+        "its definition as it counts, with all defaults",
+        (
+            Option(("--origin",), None, "where each value comes from"),
+            Option(("--env",), None, "the environment of its processes; for the owner"),
+            FORM,
+        ),
+        1,
+        1,
+    ),
+    "events": Verb(
+        "[SERVICE...]",
+        "what happened lately, and who asked for it",
+        (
+            Option(("-f", "--follow"), None, "go on until Ctrl-C"),
+            Option(("-o", "--output"), _one_of("short", "json"), "form"),
+        ),
+    ),
+    "deps": Verb(
+        "[SERVICE]",
+        "what it needs, as a tree",
+        (
+            Option(("--reverse",), None, "who needs it"),
+            Option(("--critical-chain",), None, "what its start had to wait for, and how long"),
+            FORM,
+        ),
+        0,
+        1,
+    ),
+    "sockets": Verb("[SERVICE...]", "listeners, and what became of their connections", (FORM,)),
+    "stack": Verb(
+        "SERVICE[/N]", "what its processes are doing: the stacks of threads and tasks", (), 1, 1
+    ),
+    "top": Verb(
+        "[SERVICE...]",
+        "all instances, the busiest first, drawn again each second",
+        (Option(("-n", "--rounds"), _count, "only so many times"),),
+    ),
+    "metrics": Verb("[SERVICE...]", "numbers of supervisor and services as one OpenMetrics page"),
+    "token": Verb(
+        "SERVICE issue|rotate|revoke",
+        "the secret that opens all its methods by TCP; for the owner",
+        (FORM,),
+        2,
+        2,
+    ),
+    "exec": Verb(
+        "SERVICE -- COMMAND [ARG...]",
+        "run a command with the service's environment and folder; for the owner",
+        (),
+        2,
+    ),
     "wait": Verb(
         "SERVICE",
         "wait for a state",

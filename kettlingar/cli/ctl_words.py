@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-LATER = frozenset({
-    "deps", "events", "exec", "metrics", "show", "sockets", "stack", "token", "top",
-})  # fmt: skip
+LATER: frozenset[str] = frozenset()
 
 LATER_OPTIONS = frozenset({
     "--allow-api-break", "--since", "--level",

@@ -112,6 +112,12 @@ class Adopted(Message, frozen=True, tag="adopted"):
     highest: int = 0
 
 
+class Dumped(Message, frozen=True, tag="dumped"):
+    """Answer to Dump: the stacks of all threads and tasks, as text."""
+
+    text: str
+
+
 class Ask(Message, frozen=True, tag="ask"):
     """This service wants a connection to another one. Answered by Answer, with a socket."""
 
@@ -193,6 +199,10 @@ class Ping(Message, frozen=True, tag="ping"):
     sent: float = 0.0
 
 
+class Dump(Message, frozen=True, tag="dump"):
+    """What are you doing? Answered by Dumped, if the loop still turns."""
+
+
 class LogLevel(Message, frozen=True, tag="log-level"):
     """Log from this level on, and at most so much."""
 
@@ -235,8 +245,8 @@ class Answer(Message, frozen=True, tag="answer"):
     denied: bool = False
 
 
-FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask | Adopted
+FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask | Adopted | Dumped
 ToWorker = (
     Setup | Connections | Caller | Revoke | Ping | LogLevel | LogFile | Drain | Quit | Answer
-    | Adopt | Guard | Adjust
+    | Adopt | Guard | Adjust | Dump
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 from kettlingar.client import Client
 from kettlingar.endpoints import SocketEndpoint
@@ -12,6 +13,18 @@ from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Caller
 
 PROBE = 0  # the caller's number that is nobody's
+FAILURES = (OSError, RuntimeError, LookupError, ValueError, NotRunning)
+
+
+async def ask(channel: Channel, method: str, **arguments: Any) -> Any:
+    """Call one of its methods as its owner would. Raise what an authorised client sees."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    channel.send(Caller(id=PROBE, uid=os.getuid(), pid=os.getpid()), [theirs.detach()])
+    client = Client(SocketEndpoint(ours))
+    try:
+        return await client.call(method, call_max_tries=1, **arguments)
+    finally:
+        client.close()
 
 
 async def ping(channel: Channel, kitten: str) -> str:
@@ -19,15 +32,10 @@ async def ping(channel: Channel, kitten: str) -> str:
 
     Waits without an end of its own: the run's timeout_start ends it.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    channel.send(Caller(id=PROBE, uid=os.getuid(), pid=os.getpid()), [theirs.detach()])
-    client = Client(SocketEndpoint(ours))
     try:
-        pong = await client.call("ping", call_max_tries=1)
-    except (OSError, RuntimeError, LookupError, ValueError, NotRunning) as why:
+        pong = await ask(channel, "ping")
+    except FAILURES as why:
         return f"its ping was not answered: {why}"
-    finally:
-        client.close()
     wanted = kitten.partition(":")[2]
     found = pong.get("kitten", wanted) if isinstance(pong, dict) else None
     return "" if found == wanted else f"its ping answered as {found!r}, not as {wanted}"

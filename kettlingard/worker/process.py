@@ -88,6 +88,7 @@ class Worker:
         self._probe: asyncio.Task[None] | None = None
         self._orphaned: asyncio.TimerHandle | None = None
         self._fresh: asyncio.Event | None = None  # set by the answer to `refresh`
+        self._dump: asyncio.Future[str] | None = None  # the answer to `stacks`
         self._log_start = 0  # bytes of the log that are not ours
         self._log_due = False  # it got a log that has been rotated meanwhile
         self._closed = False
@@ -220,6 +221,20 @@ class Worker:
         except TimeoutError:
             return
 
+    async def stacks(self, seconds: float) -> str | None:
+        """What it is doing; None if its loop does not answer in time."""
+        self._dump = self._loop.create_future()
+        self.say(messages.Dump())
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._dump
+        except TimeoutError:
+            return None
+
+    def _on_dumped(self, dumped: messages.Dumped) -> None:
+        if self._dump is not None and not self._dump.done():
+            self._dump.set_result(dumped.text)
+
     def _ask(self, number: int) -> None:
         self.say(messages.Ping(number=number, sent=self._loop.time()))
 
@@ -284,6 +299,7 @@ class Worker:
         messages.Extend: _on_extend,
         messages.Drained: _on_drained,
         messages.Ask: _on_ask,
+        messages.Dumped: _on_dumped,
     }
 
     # --- the end ---

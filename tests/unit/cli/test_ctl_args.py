@@ -56,7 +56,6 @@ def test_an_empty_value_is_a_value():
         ("restart --all blog", "names and --all together"),
         ("logs blog --since now", "--since is not supported by this version yet"),
         ("call a b --call-timeout=3", "is for Python callers"),
-        ("top", "kettlingar ctl top is not supported by this version yet"),
         ("reread", "here it is: kettlingar ctl plan"),
         ("tail blog", "here it is: kettlingar ctl logs SERVICE -f"),
         ("ls", "here it is: kettlingar ctl status"),
