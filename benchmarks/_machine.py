@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+# With it, what is not installed would be compiled anew in every process.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 SERVERS, CLIENTS = 0, min(1, (os.cpu_count() or 1) - 1)  # CPUs
 SHOWN = ("httptools", "msgpack", "msgspec", "uvloop")
 WITHIN = 20.0  # seconds for a server to answer
@@ -112,11 +115,12 @@ def memory(pids: Iterable[int], key: str = "Pss") -> float:
 
 
 def end(process: subprocess.Popen[bytes], *, within: float = 5.0) -> None:
-    """Stop a process, then whatever of its family still lives."""
+    """Stop a process, then whatever of its family still lives; at once with `within` 0."""
     members = family(process.pid)
-    with suppress(OSError, subprocess.TimeoutExpired):
-        process.send_signal(signal.SIGTERM)
-        process.wait(within)
+    if within:
+        with suppress(OSError, subprocess.TimeoutExpired):
+            process.send_signal(signal.SIGTERM)
+            process.wait(within)
     for pid in members:
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)

@@ -155,7 +155,7 @@ class Fleet:
         return named or members
 
     def close(self) -> None:
-        machine.end(self.process, within=10)
+        machine.end(self.process, within=0)
         self._folder.cleanup()
 
     def restarted(self, i: int) -> float:
@@ -295,7 +295,7 @@ def _asleep(start: Start) -> Callable[[], Figures]:
                 machine.until(lambda: _sleepers(process.pid) >= COUNT, "sleepers", within=30)
                 return {"seconds": time.monotonic() - began}
             finally:
-                machine.end(process, within=10)
+                machine.end(process, within=0)
 
     return measure
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from kettlingar.api.binding import check
@@ -18,19 +17,13 @@ from kettlingar.api.methods import Method, MethodTable
 from kettlingar.config.schema import COMMAND_LINE, Schema, normal_name, unknown_setting
 from kettlingar.errors import BadRequest
 
+from .output import Output
+
 _WITHOUT_ARGUMENTS = frozenset({"start", "stop", "restart", "serve"})
 
 
 class UsageError(ValueError):
     """A command line that means nothing; the text says what to write instead."""
-
-
-class Output(Enum):
-    """How results are to be printed."""
-
-    PLAIN = "plain"  # as their _format says, text as it is, the rest as JSON
-    JSON = "json"
-    RAW = "raw"  # nothing added, not even a newline
 
 
 _FLAGS = {

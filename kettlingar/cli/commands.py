@@ -18,7 +18,8 @@ from kettlingar.errors import NeedInfoException, NotRunning
 from kettlingar.managed import manager_of
 from kettlingar.transport.rendezvous import StartLock
 
-from .args import Output, Request, UsageError, nearest
+from .args import Request, UsageError, nearest
+from .output import Output
 from .render import complain, show
 
 if TYPE_CHECKING:

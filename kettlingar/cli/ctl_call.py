@@ -14,7 +14,7 @@ from .ctl_output import complain, paint, say
 if TYPE_CHECKING:
     from kettlingar.sync import BlockingClient
 
-    from .args import Output
+    from .output import Output
 
 FAILED = 1
 COMING = 30.0  # seconds for a connection: the supervisor waits for a worker that is starting
@@ -30,7 +30,7 @@ def call(control: BlockingClient, command: Command) -> int:
 
 
 def _call_one(control: BlockingClient, command: Command, service: str) -> None:
-    from .args import Output
+    from .output import Output
     from .render import show
 
     output = Output(command.options.get("output", "plain"))

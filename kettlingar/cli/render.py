@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 from kettlingar.wire.content import to_json
 
-from .args import Output
+from .output import Output
 
 CHUNK = 64 * 1024
 
@@ -45,6 +44,8 @@ def as_bytes(value: Any, output: Output, *, streaming: bool = False) -> bytes:
     data = _to_json(_without_format(value))
     if output is Output.RAW or streaming:
         return data if output is Output.RAW else data + b"\n"
+    import json
+
     return json.dumps(json.loads(data), indent=2, ensure_ascii=False).encode() + b"\n"
 
 

@@ -8,7 +8,6 @@ from errno import ECONNREFUSED, ENOENT
 from typing import NamedTuple
 
 from kettlingar.errors import NotRunning
-from kettlingar.transport import rendezvous
 from kettlingar.transport.unixpath import StrPath, connect_unix
 
 
@@ -28,6 +27,8 @@ def by_files(folder: StrPath, name: str, timeout: float | None, *, allow_unix: b
     if there are none, or nobody answers.
     """
     from urllib.parse import urlsplit
+
+    from kettlingar.transport import rendezvous
 
     url = rendezvous.read(folder, name)
     if url is None:

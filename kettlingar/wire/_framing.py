@@ -11,11 +11,13 @@ A head is read only once it is whole, so any split of the bytes gives the same e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from ._chunked import ChunkedBody
 from ._strict import CHUNKED, body_length, fault_so_far
 from .http11 import END, End, Limits, Phase, Refusal, RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from ._chunked import ChunkedBody
 
 _BLANK_LINE: Final = b"\r\n\r\n"
 
@@ -134,6 +136,8 @@ class MessageParser(ABC, Generic[Head]):
         if isinstance(length, Refusal):
             return length
         if length == CHUNKED:
+            from ._chunked import ChunkedBody  # many connections never see one
+
             self._chunks = ChunkedBody(self._limits, whole=self._whole_chunks)
         else:
             self._left = length

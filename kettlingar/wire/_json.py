@@ -7,16 +7,17 @@ is taken too (its UTF-8), as it is easier to write by hand.
 
 from __future__ import annotations
 
-import binascii
-import json
-from base64 import b64decode, b64encode
+from functools import cache
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kettlingar.errors import BadRequest
 
 from ._plain import most_containers, plain
 from .fdtags import Default, FdTag, Resolve, as_fields, from_fields
+
+if TYPE_CHECKING:
+    import json
 
 _NOT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
@@ -28,8 +29,12 @@ def to_json(value: Any, default: Default | None = None) -> bytes:
     Raises TypeError for what has none at all, ValueError for what JSON cannot hold.
     """
 
+    import json
+
     def encode_other(other: Any) -> Any:
         if isinstance(other, (bytes, bytearray, memoryview)):
+            from base64 import b64encode
+
             return {"__base64__": b64encode(other).decode("ascii")}
         if isinstance(other, FdTag):
             return {"__fd__": as_fields(other)}
@@ -64,7 +69,7 @@ def from_json(
         if not trusted and brackets > most and marks.count(b"[") > most:
             raise BadRequest(f"cannot read the JSON: it has over {most} lists and objects")
         check_depth(marks, max_depth)
-    decoder = _PLAIN_DECODER if resolve is None else _decoder(resolve)
+    decoder = _plain_decoder() if resolve is None else _decoder(resolve)
     try:
         value = decoder.decode(data.decode("utf-8"))
         if b"\\u" in data:
@@ -79,6 +84,8 @@ def from_json(
 
 
 def _decoder(resolve: Resolve | None) -> json.JSONDecoder:
+    import json
+
     def read_object(pairs: list[tuple[str, Any]]) -> Any:
         found = dict(pairs)
         if len(found) != len(pairs):
@@ -129,8 +136,10 @@ def _special(name: str, text: Any, resolve: Resolve | None) -> Any:
     if name == "__bytes__":
         return text.encode("utf-8")
     try:
+        from base64 import b64decode
+
         return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:  # binascii.Error is one
         raise BadRequest("cannot read the JSON: __base64__ holds no base64") from None
 
 
@@ -158,4 +167,6 @@ def _check_text(value: Any) -> None:
             _check_text(inner)
 
 
-_PLAIN_DECODER: Final = _decoder(None)
+@cache
+def _plain_decoder() -> json.JSONDecoder:
+    return _decoder(None)

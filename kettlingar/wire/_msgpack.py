@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, Final
 
 import msgpack
-import msgspec
 
 from kettlingar.errors import BadRequest
 
@@ -26,11 +25,9 @@ EXT_FD: Final = 2
 _HEX: Final = re.compile(rb"-?[0-9A-Fa-f]+")
 _PACKED: Final = frozenset((dict, list, tuple, str, bytes, bytearray, float, bool, type(None)))
 _SMALL: Final = 512  # bytes; what these can claim does no harm
-_WALK: Final = msgspec.msgpack.Decoder(msgspec.Raw).decode
-_pack_tag: Final = (
-    msgspec.msgpack.encode
-)  # a second packer of msgpack costs 20 us: its buffer is large
+_MOST_CLAIMED: Final = 2**20  # places in lists and maps that a message may only pretend to fill
 _DATETIME: Final = 3  # msgpack's name for "timestamps are datetimes"
+_NOT_LARGE: Final = bytes(set(range(256)) - {0xDC, 0xDD, 0xDE, 0xDF})  # arrays and maps
 _NOT_OPENERS: Final = bytes(set(range(256)) - {*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF})
 
 
@@ -58,7 +55,7 @@ def _encode_other(other: Any, default: Default | None) -> Any:
     if default is not None and hasattr(other, "fileno"):
         other = default(other)  # an open file: nothing that `plain` knows
     if isinstance(other, FdTag):
-        return msgpack.ExtType(EXT_FD, _pack_tag(as_fields(other)))
+        return msgpack.ExtType(EXT_FD, _packed_tag(other))
     found = other if type(other) in _PACKED else plain(other, default)
     if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
         return found
@@ -132,14 +129,26 @@ def _read_ext(code: int, payload: bytes, resolve: Resolve | None = None) -> Any:
     raise BadRequest(f"cannot read the msgpack: ext type {code} means nothing here")
 
 
+def _packed_tag(tag: FdTag) -> bytes:
+    from msgspec.msgpack import encode
+
+    # A second packer of msgpack would cost 20 us: its buffer is large.
+    return encode(as_fields(tag))
+
+
 def _check_whole(data: bytes) -> None:
     """Walk over the message without making anything of it.
 
-    msgpack's reader believes a list's length before it has seen its items, so that
-    nested lists, each of which claims more than there is, would cost much memory.
+    msgpack's reader believes a list's length, up to the message's own, before it has
+    seen its items, so that nested lists, each of which claims more than there is, would
+    cost much memory. Few of them cost little: then nothing has to be imported, or walked.
     """
+    if len(data.translate(None, _NOT_LARGE)) * len(data) <= _MOST_CLAIMED:
+        return
+    import msgspec
+
     try:
-        _WALK(data)
+        msgspec.msgpack.Decoder(msgspec.Raw).decode(data)
     except RecursionError:
         raise BadRequest("cannot read the msgpack: it is nested too deep") from None
     except msgspec.DecodeError as error:
@@ -152,6 +161,8 @@ def _explained(error: Exception) -> Exception:
         return error
     if isinstance(error, msgpack.ExtraData):
         return BadRequest("cannot read the msgpack: something follows the value")
+    if isinstance(error, msgpack.StackError):
+        return BadRequest("cannot read the msgpack: it is nested too deep")
     if isinstance(error, UnicodeDecodeError):
         return BadRequest("cannot read the msgpack: a text is not UTF-8")
     return BadRequest(f"cannot read the msgpack: {str(error) or 'a byte means nothing there'}")

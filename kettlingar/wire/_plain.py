@@ -1,17 +1,17 @@
-"""What Python values become when neither JSON nor msgpack has a form for them."""
+"""What Python values become when neither JSON nor msgpack has a form for them.
+
+A class whose module nobody has imported has no instances: so none is imported for this.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from pathlib import PurePath
 from typing import Any, Final
-
-import msgspec
 
 _TEXTS: Final = frozenset(("uuid", "decimal"))  # modules, which need not be loaded for this
 _STAMPS: Final = (datetime, date, time)
@@ -41,16 +41,23 @@ def _known(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, PurePath) or type(value).__module__ in _TEXTS:
+    if _is_a(value, "pathlib", "PurePath") or type(value).__module__ in _TEXTS:
         return str(value)
     return _container(value)
 
 
+def _is_a(value: Any, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
 def _container(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if _is_a(value, "msgspec", "Struct"):
+        return {name: getattr(value, name) for name in type(value).__struct_fields__}
+    if hasattr(type(value), "__dataclass_fields__"):
+        from dataclasses import fields
+
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, _LISTS):

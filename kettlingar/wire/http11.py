@@ -12,19 +12,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from ._values import Value
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+
+class Limits(Value):
     """How much of a message is read before it is refused; the status is in brackets."""
 
-    max_head: int = 16_384  # bytes of start line and headers (431)
-    max_line: int = 8_192  # bytes of the request line (414) or of one header (431)
-    max_headers: int = 100  # (431)
-    max_body: int = 1_048_576  # bytes of a body, or of one chunk of an answer (413)
+    __slots__ = ("max_body", "max_head", "max_headers", "max_line")
+
+    def __init__(
+        self,
+        max_head: int = 16_384,  # bytes of start line and headers (431)
+        max_line: int = 8_192,  # bytes of the request line (414) or of one header (431)
+        max_headers: int = 100,  # (431)
+        max_body: int = 1_048_576,  # bytes of a body, or of one chunk of an answer (413)
+    ) -> None:
+        self.max_head = max_head
+        self.max_line = max_line
+        self.max_headers = max_headers
+        self.max_body = max_body
 
 
 class Phase(Enum):
@@ -46,41 +55,68 @@ class End(Enum):
 END: Final = End.END  # a message is complete
 
 
-@dataclass(slots=True)
-class RequestHead:
+class RequestHead(Value):
     """A request's head; its framing has been checked, its meaning has not."""
 
-    method: str
-    target: str  # as it was sent
-    path: str  # of the target, still percent-encoded, before any "?"
-    query: str  # after the first "?", without it
-    headers: dict[str, str]  # lower-case names; repeated ones joined with ", " (cookie: "; ")
-    http10: bool
-    keep_alive: bool  # the peer will take another answer on this connection
-    expect_continue: bool  # it waits for "100 Continue" before it sends the body
-    upgrade: bool  # it wants a WebSocket
-    content_length: int | None  # None: no body, or a chunked one
+    __slots__ = (
+        "content_length", "expect_continue", "headers", "http10", "keep_alive", "method", "path",
+        "query", "target", "upgrade",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0917  a value has its fields in their order
+        self,
+        method: str,
+        target: str,  # as it was sent
+        path: str,  # of the target, still percent-encoded, before any "?"
+        query: str,  # after the first "?", without it
+        headers: dict[str, str],  # lower-case names; repeated ones joined with ", " (cookie: "; ")
+        http10: bool,
+        keep_alive: bool,  # the peer will take another answer on this connection
+        expect_continue: bool,  # it waits for "100 Continue" before it sends the body
+        upgrade: bool,  # it wants a WebSocket
+        content_length: int | None,  # None: no body, or a chunked one
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.http10 = http10
+        self.keep_alive = keep_alive
+        self.expect_continue = expect_continue
+        self.upgrade = upgrade
+        self.content_length = content_length
 
 
-@dataclass(slots=True)
-class ResponseHead:
+class ResponseHead(Value):
     """An answer's head."""
 
-    status: int
-    reason: str
-    headers: dict[str, str]
-    keep_alive: bool  # False: the connection is of no use after this answer
+    __slots__ = ("headers", "keep_alive", "reason", "status")
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        headers: dict[str, str],
+        keep_alive: bool,  # False: the connection is of no use after this answer
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.keep_alive = keep_alive
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value):
     """The last event of a parser: what was wrong, and the status to answer with.
 
     Status 0 is a response that cannot be read: there is nobody to answer to.
     """
 
-    status: int
-    message: str
+    __slots__ = ("message", "status")
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        self.message = message
 
 
 RequestEvent = RequestHead | bytes | End | Refusal

@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-
 from ._httptools import ResponseParser
 from ._replies import body_reader, failure_in_stream, failure_of, is_nothing, looks_like_error
 from ._strict import clean
+from ._values import Value
 from .content import Kind, to_json, to_msgpack
 from .fdtags import Default, Resolve
 from .http11 import END, Limits, Refusal, ResponseHead
@@ -65,11 +64,9 @@ def encode_call(
 @lru_cache(maxsize=256)
 def _call_head(name: str, host: str, prefix: str, token: str, use_json: bool) -> bytes:
     """Everything of a request's head that is the same for all calls of a method."""
-    from urllib.parse import quote
-
     kind = Kind.JSON if use_json else Kind.MSGPACK
     prefix = prefix.strip("/")
-    path = (f"/{prefix}/" if prefix else "/") + quote(name, safe="")
+    path = (f"/{prefix}/" if prefix else "/") + _quoted(name)
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {kind.mimetype}"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
@@ -79,30 +76,50 @@ def _call_head(name: str, host: str, prefix: str, token: str, use_json: bool) ->
     return head
 
 
-class Item(msgspec.Struct, frozen=True):
+def _quoted(name: str) -> str:
+    if name.isascii() and name.isidentifier():
+        return name
+    from urllib.parse import quote
+
+    return quote(name, safe="")
+
+
+class Item(Value):
     """One item of a stream."""
 
-    value: Any
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
-class Result(msgspec.Struct, frozen=True):
-    """The whole answer."""
+class Result(Value):
+    """The whole answer. `keep_alive`: the connection can take another call; so below."""
 
-    value: Any
-    keep_alive: bool  # the connection can take another call; so below
+    __slots__ = ("keep_alive", "value")
+
+    def __init__(self, value: Any, keep_alive: bool) -> None:
+        self.value = value
+        self.keep_alive = keep_alive
 
 
-class StreamEnd(msgspec.Struct, frozen=True):
+class StreamEnd(Value):
     """The stream is complete."""
 
-    keep_alive: bool
+    __slots__ = ("keep_alive",)
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(Value):
     """The call failed: `exception` is for the caller."""
 
-    exception: Exception
-    keep_alive: bool
+    __slots__ = ("exception", "keep_alive")
+
+    def __init__(self, exception: Exception, keep_alive: bool) -> None:
+        self.exception = exception
+        self.keep_alive = keep_alive
 
 
 ReplyEvent = Item | Result | StreamEnd | Failure

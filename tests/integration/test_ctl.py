@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.helpers import ROOT, alive
 from tests.helpers import wait_for as until
+from tests.integration.test_ctl_alone import HEAVY, PROBE
 from tests.supervision import CTL
 
 KITTEN = """
@@ -88,6 +90,20 @@ def test_status_is_a_table_for_people_and_json_for_programs(cat):
     assert json.loads(cat.ctl("status", "-o", "jsonl").stdout)["name"] == "cat"
     assert str(run["pid"]) in cat.ctl("status", "-o", "wide").stdout
     assert cat.ctl("ps").stdout.splitlines()[0] == head
+
+
+@pytest.mark.parametrize("words", [["status"], ["call", "cat", "add", "2"]])
+def test_the_answer_is_read_without_anything_heavy(cat, words):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, "--home", str(cat.home), *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+        timeout=20,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & (HEAVY - {"json"} if words[0] == "call" else HEAVY)  # it prints in JSON
 
 
 def test_the_detail_says_what_it_is_and_where_it_listens(cat):

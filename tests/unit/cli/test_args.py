@@ -3,7 +3,8 @@
 import pytest
 
 from kettlingar.api.methods import read_methods
-from kettlingar.cli.args import Output, UsageError, nearest, parse
+from kettlingar.cli.args import UsageError, nearest, parse
+from kettlingar.cli.output import Output
 from kettlingar.config.schema import Configuration, read_schema
 
 

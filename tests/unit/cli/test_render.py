@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kettlingar.cli.args import Output
+from kettlingar.cli.output import Output
 from kettlingar.cli.render import as_bytes, show
 
 PLAIN, JSON, RAW = Output.PLAIN, Output.JSON, Output.RAW
