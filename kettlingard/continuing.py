@@ -10,7 +10,8 @@ from kettlingard.core.passage import PassedRun, PassedService
 from kettlingard.core.rights import Asker
 from kettlingard.core.snapshot import RunRecord, ServiceRecord
 from kettlingard.core.state import Member
-from kettlingard.worker.continued import ContinuedWorker
+from kettlingard.worker.continued import ContinuedWorker, continued
+from kettlingard.worker.program import Program
 
 from .adopt import Adoption
 from .daemon import Daemon
@@ -45,14 +46,15 @@ def _resume(
             {stream: socket.socket(fileno=fd) for stream, fd in passed.listeners.items()}
         )
         service.listening.keep(service.spec.listen, service.around.loop.time())
-    service.ingress.unpack(passed, {n: worker.channel for n, worker in workers.items()})
+    kittens = {n: one.channel for n, one in workers.items() if one.launch.spec.is_kitten}
+    service.ingress.unpack(passed, kittens)
     for number, worker in workers.items():
         mine = [one for one in passed.callers if one.run == number]
         service.grants.adopt(
             number,
             [(one.number, Asker(one.uid, one.gids, one.service), one.methods) for one in mine],
         )
-        if members[number].run.dispatchable:
+        if members[number].run.dispatchable and number in kittens:
             service.ingress.admit(number, worker.channel)
         worker.begin(members[number].run.phase)
     for number in members.keys() - workers.keys():
@@ -61,9 +63,9 @@ def _resume(
 
 def _worker(
     service: Service, member: Member, record: RunRecord, passed: PassedRun
-) -> ContinuedWorker:
+) -> ContinuedWorker | Program:
     around = service.around
-    return ContinuedWorker(
+    return continued(
         around.loop,
         around.reaper,
         around.starter,

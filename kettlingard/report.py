@@ -53,6 +53,7 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "description": keys.description if keys is not None else "",
         "definition": spec.file if spec is not None else _file_of(service.problems),
         "kitten": keys.kitten if keys is not None else "",
+        "exec": list(keys.exec) if keys is not None else [],
         "python": keys.python if keys is not None else "",
         "version": next((w.ready.version for w in ready.values() if w.ready is not None), ""),
         "ready": len({worker.launch.instance for worker in ready.values()}),

@@ -36,6 +36,7 @@ from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
 from kettlingard.worker.process import Listener, Worker
+from kettlingard.worker.program import Program
 from kettlingard.worker.start import Starter
 
 from .events import History
@@ -114,6 +115,7 @@ class Service:
         self._become(self.spec)
 
     def _become(self, spec: ServiceSpec) -> None:
+        self.ingress.leave_to_others(not spec.is_kitten)
         rights, unknown = read_rights(spec.access, owner())
         for sentence in unknown:
             log.warning("%s service=%s", sentence, self.name)
@@ -315,7 +317,8 @@ class Service:
     def _spawn(self, member: Member) -> None:
         around, number = self.around, member.number
         launch = self.launch(member, secrets.token_hex(8))
-        worker = Worker(around.loop, around.reaper, around.starter, launch, self.hears(number))
+        kind = Worker if launch.spec.is_kitten else Program
+        worker = kind(around.loop, around.reaper, around.starter, launch, self.hears(number))
         self.workers[number] = worker
         worker.start()
 
@@ -345,11 +348,14 @@ class Service:
             open_files=self.around.open_files,
             mark=mark,
             meetings=self.around.meetings,
+            listeners=self.ingress.copies,
             generation=0 if member.generation in self._resumed else member.generation,
         )
 
     def _admit(self, member: Member) -> None:
-        self.ingress.admit(member.number, self.workers[member.number].channel)
+        worker = self.workers[member.number]
+        if worker.launch.spec.is_kitten:
+            self.ingress.admit(member.number, worker.channel)
 
     def _withdraw(self, member: Member) -> None:
         self.ingress.withdraw(member.number)
@@ -436,7 +442,7 @@ class Service:
         return {
             number: worker.channel
             for number, worker in self.ready_workers().items()
-            if instance in {0, worker.launch.instance}
+            if instance in {0, worker.launch.instance} and worker.launch.spec.is_kitten
         }
 
     def method_names(self) -> list[str]:

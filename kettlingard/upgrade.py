@@ -134,7 +134,7 @@ class Upgrade:
         for service in self._daemon.services.values():
             if any(m.run.phase is Phase.SPAWNING for m in service.state.members.values()):
                 return f"a worker of {service.name} is just being started"
-            if any(w.channel.queued for w in service.workers.values() if w.child is not None):
+            if any(w.queued for w in service.workers.values()):
                 return f"a worker of {service.name} does not read what it is told"
         return ""
 

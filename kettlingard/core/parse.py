@@ -17,14 +17,17 @@ from .hints import hint
 from .scan import KeyPath, Place, places
 from .spec import (
     FREE_TABLES,
+    KITTENS_ONLY,
+    LISTENERS_KITTENS_ONLY,
     REFUSED_TABLES,
     TABLES,
     Key,
     ListenerSpec,
+    ServiceKeys,
     ServiceSpec,
     keys_of,
 )
-from .values import CREDENTIAL, PATH, TEXT, VARIABLE, is_service_name, show, wrong
+from .values import CREDENTIAL, KITTEN, PATH, TEXT, VARIABLE, is_service_name, show, wrong
 
 # [config] keys that belong to the daemon
 OWNED_PREFIXES = ("worker_listen_", "worker_use_", "worker_log_")
@@ -141,6 +144,7 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
     tables = {
         table: _table(cls, data.get(table, {}), (table,), reading) for table, cls in TABLES.items()
     }
+    _check_type(tables["service"], data, reading)
     short = tables["service"].listen
     return ServiceSpec(
         name=name,
@@ -153,6 +157,28 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
         origins={dotted(path): origin for path, origin in reading.origins.items()},
         **tables,
     )
+
+
+def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: _Reading) -> None:
+    """A kitten has a class, another program a command, and no keys of the other one."""
+    written = data.get("service", {})
+    given = written if isinstance(written, dict) else {}
+    if keys.type == "kitten":
+        if "kitten" not in given:
+            why = f"is missing; write kitten = {KITTEN.name}"
+            reading.problem(("service", "kitten"), why)
+        if "exec" in given:
+            why = 'is for programs that are no kittens; write type = "simple" or "notify" beside it'
+            reading.problem(("service", "exec"), why)
+        return
+    if "exec" not in given:
+        reading.problem(("service", "exec"), 'is missing; write exec = ["program", "argument"]')
+    for path in reading.origins:
+        dotted_path = dotted(path)
+        listener = path[0] == "listen" and path[-1] in LISTENERS_KITTENS_ONLY
+        if dotted_path in KITTENS_ONLY or listener:
+            why = f"means nothing to a program of type {keys.type}; remove it"
+            reading.problem(path, why)
 
 
 def _check_tables(data: dict[str, Any], reading: _Reading) -> None:

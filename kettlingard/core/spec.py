@@ -85,9 +85,16 @@ def _later(kind: Kind, change: Change, doc: str, why: str = NOT_YET) -> Any:
 class ServiceKeys:
     """[service]: the process and its life."""
 
-    kitten: str = _key(KITTEN, "", R, "module:Class of the service", required=True)
-    type: str = _key(choice("kitten", later=("notify", "simple")), "kitten", R, "kind of program")
-    exec: object = _later(list_of(TEXT), R, "command of a program that is no kitten")
+    kitten: str = _key(KITTEN, "", R, "module:Class of the service; required for type kitten")
+    type: str = _key(
+        choice("kitten", "notify", "simple"),
+        "kitten",
+        R,
+        "notify = any program, which says by sd_notify when it is ready; simple = ready at once",
+    )
+    exec: tuple[str, ...] = _key(
+        COMMAND, (), R, "command of a program that is no kitten; never a line for a shell"
+    )
     python: str = _key(PATH, "", R, "interpreter; the daemon's own where nothing is said")
     python_path: tuple[str, ...] = _key(list_of(PATH), (), R, "folders put first on sys.path")
     description: str = _key(TEXT, "", L, "one line for people")
@@ -288,6 +295,20 @@ class ServiceSpec:
     log: LogKeys = LogKeys()
     given: frozenset[str] = field(default=frozenset(), compare=False)  # tables in the file
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)  # by dotted key
+
+    @property
+    def is_kitten(self) -> bool:
+        """Does it speak to us; else it is any program."""
+        return self.service.type == "kitten"
+
+
+# Keys that mean nothing to a program that is no kitten
+KITTENS_ONLY = (
+    "config", "service.kitten", "service.python", "service.python_path", "service.drain_timeout",
+    "service.watchdog_timeout", "pool.zygote", "pool.preload", "access.call", "access.methods",
+    "access.url_file", "access.public_methods", "log.level",
+)  # fmt: skip
+LISTENERS_KITTENS_ONLY = ("dispatch", "balance", "hold_timeout", "max_held")
 
 
 def keys_of(table: type[Any]) -> dict[str, Key]:

@@ -268,7 +268,10 @@ def _descriptors(request: SpawnRequest, told: int) -> None:
 
 
 def _exec(request: SpawnRequest, _told: int) -> None:
-    os.execvpe(request.argv[0], list(request.argv), request.env)  # noqa: S606 - our purpose
+    env = dict(request.env)
+    if "LISTEN_FDS" in env:
+        env["LISTEN_PID"] = str(os.getpid())  # who has inherited them by accident must not use them
+    os.execvpe(request.argv[0], list(request.argv), env)  # noqa: S606 - our purpose
 
 
 # Descriptors come before a limit that may be lower than the supervisor's numbers;

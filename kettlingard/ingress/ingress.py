@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -49,6 +50,7 @@ class Ingress:
         self._refusals = refusals
         self._numbers = count(1)
         self._inherited: dict[str, socket.socket] = {}
+        self._accepts = True  # else those who have copies of the listeners do
         self._fronts = Fronts(self._front)
         self._workers: dict[int, Worker] = {}
         self._hold = Hold(loop, self._sorry)
@@ -71,6 +73,24 @@ class Ingress:
             if worker.admitted:
                 self._fronts.share(worker.channel)
         self._breathe()
+
+    def leave_to_others(self, others: bool) -> None:
+        """Programs that are no kittens accept by themselves: we only keep the listeners open."""
+        self._accepts = not others
+
+    def copies(self) -> list[tuple[str, int]]:
+        """Name and a descriptor of each listener, to be given to a process. Raises OSError."""
+        found: list[tuple[str, int]] = []
+        try:
+            for front in self._fronts:
+                fd = front.copy()
+                found.append((front.spec.name, fd))
+                os.set_blocking(fd, True)  # as programs expect it; nobody else uses it
+        except OSError:
+            for _, fd in found:
+                os.close(fd)
+            raise
+        return found
 
     def inherit(self, listeners: Mapping[str, socket.socket]) -> None:
         """Sockets that workers guarded: used by `open` instead of new ones."""
@@ -264,7 +284,7 @@ class Ingress:
         admitted = [worker for worker in self._workers.values() if worker.admitted]
         full = bool(admitted) and not any(worker.has_room for worker in admitted)
         for front in self._fronts:
-            if full:
+            if full or not self._accepts:
                 front.pause()
             else:
                 front.resume()
@@ -300,6 +320,8 @@ class Ingress:
         self._numbers = count(service.next_number)
         self._counts = counts_of(service.counts)
         for number, run in service.runs.items():
+            if number not in channels:
+                continue  # a program that accepts by itself
             worker = Worker(channels[number], admitted=False, inherited=set(run.inherited))
             worker.receive([unpacked(one, fronts[one.listener]) for one in run.connections])
             self._workers[number] = worker

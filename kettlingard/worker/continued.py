@@ -18,6 +18,7 @@ from kettlingard.host.reap import Reaper
 
 from .launch import Launch
 from .process import Listener, Worker
+from .program import Program
 from .pulse import Pulse
 from .start import Starter
 
@@ -66,13 +67,40 @@ def pack(worker: Worker) -> PassedRun:
     """What of a worker is to be passed on, but its connections."""
     assert worker.child is not None
     return PassedRun(
-        channel=worker.channel.fileno(),
+        channel=_spoken_on(worker),
         pidfd=worker.child.pidfd,
         adopted=worker.adopted,
         hello=None if worker.hello is None else msgspec.to_builtins(worker.hello),
         ready=None if worker.ready is None else msgspec.to_builtins(worker.ready),
         status=worker.status,
     )
+
+
+def _spoken_on(worker: Worker) -> int:
+    return worker.notify_socket.fileno() if isinstance(worker, Program) else worker.channel.fileno()
+
+
+def continued(
+    loop: asyncio.AbstractEventLoop,
+    reaper: Reaper,
+    starter: Starter,
+    launch: Launch,
+    listener: Listener,
+    *,
+    record: RunRecord,
+    passed: PassedRun,
+) -> ContinuedWorker | Program:
+    """The worker of a run that was passed on, whatever it is."""
+    if launch.spec.is_kitten:
+        return ContinuedWorker(
+            loop, reaper, starter, launch, listener, record=record, passed=passed
+        )
+    program = Program(loop, reaper, starter, launch, listener)
+    program.adopted, program.status = passed.adopted, passed.status
+    child = spawn.Child(record.pid, passed.pidfd)
+    notify = socket.socket(fileno=passed.channel)
+    program.take(child, notify, procid.ProcId(record.pid, record.start))
+    return program
 
 
 def _message(data: dict[str, object] | None, kind: type[M]) -> M | None:

@@ -6,8 +6,9 @@ import errno
 import logging
 import os
 import resource
+import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.values import rate_of
 from kettlingard.errors import PathError, SpawnError
 from kettlingard.host.accounts import Account, account, is_ours
+from kettlingard.host.fifo import make_fifo, open_fifo
 from kettlingard.host.files import private_dir, read_small
 from kettlingard.host.given import give_files, give_folder, take_back
 from kettlingard.host.journal import open_journal
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.logs import open_log
 from kettlingard.host.meeting import make_meeting
+from kettlingard.host.notify import make_notify
 from kettlingard.host.spawn import Ids, SpawnRequest
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class Launch:
     open_files: OpenFiles
     mark: str  # random; the environment of the run and of what it starts holds it
     meetings: Path | None = None  # folder of the sockets at which workers are found again
+    listeners: Callable[[], list[tuple[str, int]]] = list  # copies, for a program; the caller's
     generation: int = 0  # exec_start_pre runs before its first run; 0: it has been run
 
     def setup(self) -> Setup:
@@ -87,6 +91,8 @@ class Launch:
         if self.meetings is not None:
             with suppress(OSError):
                 (self.meetings / f"{self.mark}.sock").unlink(missing_ok=True)
+        if not self.spec.is_kitten and self.meetings is not None:
+            self._notify.unlink(missing_ok=True)
         if self.spec.credentials:
             take_back(self._credentials)
 
@@ -108,6 +114,48 @@ class Launch:
         argv = [keys.python or sys.executable, "-P", "-m", "kettlingar", "run"]
         return self.command(argv, log, [(channel, CHANNEL)], own)
 
+    @property
+    def fifo(self) -> Path | None:
+        """By which a program's lines come, where they are to be written to a file."""
+        if self.spec.is_kitten or self.spec.log.target != "file" or self.meetings is None:
+            return None
+        return self.meetings / f"{self.mark}.fifo"
+
+    @property
+    def _notify(self) -> Path:
+        assert self.meetings is not None
+        return self.meetings.parent / "notify" / f"{self.mark}.sock"
+
+    def notify_socket(self) -> socket.socket:
+        """Where it says that it is ready. Raise SpawnError."""
+        try:
+            return make_notify(self._notify)
+        except OSError as why:
+            raise SpawnError("notify", why.errno or errno.EIO, str(self._notify)) from why
+
+    def open_output(self) -> int:
+        """The descriptor that a program writes its lines to. Raise SpawnError."""
+        if self.fifo is None:
+            return self.open_log()
+        try:
+            make_fifo(self.fifo)
+            return open_fifo(self.fifo, blocking=True)
+        except OSError as why:
+            raise SpawnError("log", why.errno or errno.EIO, str(self.fifo)) from why
+
+    def program(self, output: int, listeners: Sequence[tuple[str, int]]) -> SpawnRequest:
+        """The process of a program that is no kitten. Raise SpawnError."""
+        keys, own = self.spec.service, {}
+        if keys.type == "notify":
+            own["NOTIFY_SOCKET"] = str(self._notify)
+            if keys.watchdog:
+                own["WATCHDOG_USEC"] = str(int(keys.watchdog * 1e6))
+        if listeners:
+            own["LISTEN_FDS"] = str(len(listeners))
+            own["LISTEN_FDNAMES"] = ":".join(name.replace(":", "_") for name, _ in listeners)
+        fds = [(fd, CHANNEL + number) for number, (_, fd) in enumerate(listeners)]
+        return self.command(keys.exec, output, fds, own)
+
     def command(
         self,
         argv: Sequence[str],
@@ -124,7 +172,7 @@ class Launch:
         ids = other_ids(who)
         folder = self._folder(ids)
         return SpawnRequest(
-            argv=argv,
+            argv=[self._path_of(argv[0]), *argv[1:]],
             env=self._environment(who, {**self._given(ids), **(own or {})}),
             cwd=keys.working_directory or str(folder),
             fds=fds,
@@ -136,6 +184,12 @@ class Launch:
             no_new_privileges=self.spec.resources.no_new_privileges,
             ids=ids,
         )
+
+    def _path_of(self, program: str) -> str:
+        """A relative path counts from the definition's folder; a bare name is looked up in PATH."""
+        if "/" not in program:
+            return program
+        return os.path.join(os.path.dirname(self.spec.file), program)
 
     def _folder(self, ids: Ids | None) -> Path:
         try:

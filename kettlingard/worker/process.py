@@ -146,6 +146,11 @@ class Worker:
         """The process, once there is one."""
         return self._child
 
+    @property
+    def queued(self) -> bool:
+        """Has it been told what it has not read yet?"""
+        return self._channel is not None and bool(self._channel.queued)
+
     def say(self, message: messages.Message, fds: list[int] | None = None) -> None:
         """Send a message; one to a worker that hears no more is dropped."""
         if self._channel is None:
@@ -318,7 +323,7 @@ class Worker:
     def _ended(self, end: ExitStatus) -> None:
         if self._channel is not None:
             self._channel.drain_now()
-        if self.hello is None and end.signal is None:
+        if self.hello is None and end.signal is None and self.launch.spec.is_kitten:
             self._tell(Reported(self._loop.time(), self._last_line(), step="import"))
         self._tell(Exited(self._loop.time(), end.code, end.signal))
         self.close()

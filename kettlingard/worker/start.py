@@ -35,7 +35,7 @@ class Started:
     """A process at work; the receiver owns both."""
 
     child: spawn.Child
-    channel: socket.socket
+    channel: socket.socket  # of a program that is no kitten: where it says that it is ready
 
 
 Outcome = Started | SpawnError
@@ -60,6 +60,26 @@ class _Prepared:
 
 def _prepare(launch: Launch) -> _Prepared:
     """Raise SpawnError."""
+    return _prepare_kitten(launch) if launch.spec.is_kitten else _prepare_program(launch)
+
+
+def _prepare_program(launch: Launch) -> _Prepared:
+    with contextlib.ExitStack() as stack:
+        notify = stack.enter_context(launch.notify_socket())
+        output = launch.open_output()
+        stack.callback(os.close, output)
+        try:
+            listeners = launch.listeners()
+        except OSError as why:
+            raise SpawnError("listeners", why.errno or errno.EIO) from why
+        lent = [fd for _, fd in listeners]
+        stack.callback(close_all, lent)
+        request = launch.program(output, listeners)
+        stack.pop_all()
+        return _Prepared(notify, request, [output, *lent])
+
+
+def _prepare_kitten(launch: Launch) -> _Prepared:
     with contextlib.ExitStack() as stack:
         try:
             ours, theirs = channel_pair()
@@ -147,7 +167,7 @@ class ByZygote:
 
 def kind_for(spec: ServiceSpec) -> Kind | None:
     """The zygote that a definition's workers are forked by, if it wants one."""
-    if not spec.pool.zygote:
+    if not spec.pool.zygote or not spec.is_kitten:
         return None
     keys = spec.service
     try:

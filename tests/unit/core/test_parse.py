@@ -81,9 +81,31 @@ def test_a_module_to_preload_is_given_by_its_name():
 
 
 def test_a_value_that_this_version_cannot_do_is_refused():
-    assert problems(KITTEN + 'type = "simple"\n') == [
-        'mail.toml:3:1: service.type: "simple" is not supported by this version yet'
+    assert problems(KITTEN + '[update]\nfailure_action = "rollback"\n') == [
+        'mail.toml:4:1: update.failure_action: "rollback" is not supported by this version yet'
     ]
+
+
+def test_a_program_has_a_command_and_a_kitten_a_class():
+    program = '[service]\ntype = "simple"\n'
+    assert spec(program + 'exec = ["redis-server", "--save"]\n').service.exec[1] == "--save"
+    assert problems(program) == [
+        'mail.toml:1:1: service.exec: is missing; write exec = ["program", "argument"]'
+    ]
+    assert problems(program + "exec = []\n") == [
+        'mail.toml:3:1: service.exec: this command is empty; write ["program", "argument"]'
+    ]
+    assert "is for programs that are no kittens" in problems(KITTEN + 'exec = ["x"]\n')[0]
+
+
+def test_keys_that_mean_nothing_to_a_program_are_refused():
+    text = '[service]\ntype = "notify"\nexec = ["x"]\npython_path = ["."]\n[config]\na = 1\n'
+    listener = '[[listen]]\nname = "a"\nstream = ":1"\nbalance = "least"\n'
+    found = problems(text + listener.replace(":1", "[::]:1"))
+    assert [problem.split(" ", 2)[1] for problem in found] == [
+        "service.python_path:", "config:", "listen[0].balance:",
+    ]  # fmt: skip
+    assert all("means nothing to a program of type notify" in problem for problem in found)
 
 
 def test_the_name_belongs_to_the_file():
