@@ -23,7 +23,7 @@ from kettlingard.core.snapshot import RunRecord, ServiceRecord, Snapshot
 from kettlingard.core.state import Member, ServiceState
 from kettlingard.core.vocabulary import Exited
 from kettlingard.host import clock
-from kettlingard.worker.adopted import AdoptedWorker, AdoptionError, held
+from kettlingard.worker.adopted import AdoptedProgram, AdoptedWorker, AdoptionError, held
 
 from .daemon import Daemon
 from .service import Service
@@ -31,6 +31,7 @@ from .service import Service
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds for a worker's answer
+Adopted = AdoptedWorker | AdoptedProgram
 AGAIN = 1.0  # seconds between two questions to an orphan
 
 
@@ -38,7 +39,7 @@ AGAIN = 1.0  # seconds between two questions to an orphan
 class _Found:
     """What became of a service's runs, by their numbers."""
 
-    workers: dict[int, AdoptedWorker] = field(default_factory=dict)
+    workers: dict[int, Adopted] = field(default_factory=dict)
     orphans: dict[int, str] = field(default_factory=dict)  # why
     gone: list[int] = field(default_factory=list)
 
@@ -111,7 +112,7 @@ class Adoption:
         return found
 
     @staticmethod
-    def _take_listeners(service: Service, workers: Iterable[AdoptedWorker]) -> None:
+    def _take_listeners(service: Service, workers: Iterable[Adopted]) -> None:
         """All have copies of the same ones; one of each is enough."""
         listeners: dict[str, socket.socket] = {}
         for worker in workers:
@@ -154,7 +155,7 @@ class Adoption:
             return
 
 
-async def _find(service: Service, member: Member, run: RunRecord | None) -> AdoptedWorker | None:
+async def _find(service: Service, member: Member, run: RunRecord | None) -> Adopted | None:
     """The worker of a run, proven; None if it has ended. Raise AdoptionError."""
     child = held(run) if run is not None else None
     if child is None or run is None:
@@ -162,7 +163,8 @@ async def _find(service: Service, member: Member, run: RunRecord | None) -> Adop
     around = service.around
     launch = replace(service.launch(member, run.mark), url_file=run.url_file)
     try:
-        worker = AdoptedWorker(
+        kind = AdoptedWorker if launch.spec.is_kitten else AdoptedProgram
+        worker: Adopted = kind(
             around.loop,
             around.reaper,
             around.starter,
@@ -174,6 +176,8 @@ async def _find(service: Service, member: Member, run: RunRecord | None) -> Adop
     except AdoptionError:
         child.close()
         raise
+    if isinstance(worker, AdoptedProgram):
+        return worker
     try:
         async with asyncio.timeout(PATIENCE):
             await worker.found
@@ -183,8 +187,11 @@ async def _find(service: Service, member: Member, run: RunRecord | None) -> Adop
     return worker
 
 
-def _take_in(service: Service, member: Member, worker: AdoptedWorker) -> None:
+def _take_in(service: Service, member: Member, worker: Adopted) -> None:
     """It is the service's again; its member is in the service's state."""
+    if isinstance(worker, AdoptedProgram):
+        worker.begin(member.run.phase)
+        return
     said, number = worker.found.result(), member.number
     service.secret = said.secret
     service.ingress.adopt(number, worker.channel, said.connections, said.highest)

@@ -7,6 +7,7 @@ it says after that waits until its service is ready to hear it (`begin`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from typing import Any
@@ -17,14 +18,19 @@ from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.peercred import peer
 from kettlingard.core.snapshot import RunRecord
 from kettlingard.core.vocabulary import COMING, Phase, Spawned
+from kettlingard.errors import SpawnError
 from kettlingard.host import procid, spawn
+from kettlingard.host.getfd import pidfd_getfd
 from kettlingard.host.meeting import visit
 from kettlingard.host.reap import Reaper
 
-from .launch import Launch
+from .launch import CHANNEL, Launch
 from .process import Listener, Worker
+from .program import Program
 from .pulse import Pulse
 from .start import Starter
+
+log = logging.getLogger(__name__)
 
 
 class AdoptionError(Exception):
@@ -139,3 +145,40 @@ class AdoptedWorker(Worker):
             super()._channel_ended()
         elif not self.found.done():
             self.found.set_exception(AdoptionError("it hung up"))
+
+
+class AdoptedProgram(Program):
+    """A program that is no kitten: proven by its pid and start time alone, since it says nothing."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reaper: Reaper,
+        starter: Starter,
+        launch: Launch,
+        listener: Listener,
+        *,
+        child: spawn.Child,
+        record: RunRecord,
+    ) -> None:
+        """`child` is ours from now on. Raise AdoptionError."""
+        super().__init__(loop, reaper, starter, launch, listener)
+        self.adopted = True
+        try:
+            notify = launch.notify_socket()  # in the place of the one that has gone
+        except SpawnError as why:
+            raise AdoptionError(str(why)) from why
+        self.take(child, notify, procid.ProcId(record.pid, record.start))
+        self.listeners = self._given_back(child)
+
+    def _given_back(self, child: spawn.Child) -> dict[str, socket.socket]:
+        """Copies of the listeners that it was given, where it still has them."""
+        found: dict[str, socket.socket] = {}
+        for number, spec in enumerate(self.launch.spec.listen):
+            try:
+                sock = socket.socket(fileno=pidfd_getfd(child.pidfd, CHANNEL + number))
+            except OSError as why:
+                log.warning("listener not taken back address=%s: %s", spec.stream, why)
+                continue
+            found[spec.stream] = sock
+        return found

@@ -92,7 +92,8 @@ class Launch:
             with suppress(OSError):
                 (self.meetings / f"{self.mark}.sock").unlink(missing_ok=True)
         if not self.spec.is_kitten and self.meetings is not None:
-            self._notify.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._notify.unlink(missing_ok=True)
         if self.spec.credentials:
             take_back(self._credentials)
 
@@ -119,12 +120,16 @@ class Launch:
         """By which a program's lines come, where they are to be written to a file."""
         if self.spec.is_kitten or self.spec.log.target != "file" or self.meetings is None:
             return None
-        return self.meetings / f"{self.mark}.fifo"
+        return self._programs / f"{self.mark}.fifo"
+
+    @property
+    def _programs(self) -> Path:
+        assert self.meetings is not None
+        return self.meetings.parent / "programs"
 
     @property
     def _notify(self) -> Path:
-        assert self.meetings is not None
-        return self.meetings.parent / "notify" / f"{self.mark}.sock"
+        return self._programs / f"{self.mark}.sock"
 
     def notify_socket(self) -> socket.socket:
         """Where it says that it is ready. Raise SpawnError."""

@@ -105,7 +105,7 @@ def test_a_notifying_program_is_ready_when_it_says_so_and_watched_when_it_asks_f
 def test_nobody_else_can_say_that_a_program_is_ready(supervisor):
     one = supervisor({"mute": program(["sleep", "600"], kind="notify")})
     until(lambda: "starting pid" in one.ctl("status", "mute", check=False).stdout)
-    [path] = (one.home / "run" / "notify").iterdir()
+    [path] = (one.home / "run" / "programs").glob("*.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"READY=1", str(path))
     time.sleep(0.2)  # nothing is to happen
@@ -175,3 +175,28 @@ def test_a_program_goes_on_while_its_supervisor_becomes_another_version(supervis
     log = one.home / "log" / "ticker-1.log"
     before = log.read_text().count("tick")
     until(lambda: log.read_text().count("tick") > before + 2)
+
+
+def test_a_program_goes_on_under_the_next_supervisor_and_gives_its_listener_back(
+    supervisor, script
+):
+    more = '[[listen]]\nname = "front"\nstream = "127.0.0.1:{port}"\n'
+    one = supervisor(
+        {
+            "ticker": program(["sh", "-c", "while echo tick; do sleep 0.1; done"]),
+            "acceptor": program(script("acceptor", ACCEPTOR), more),
+        }
+    )
+    before = [one.ready("ticker"), one.ready("acceptor")]
+    one.crash()
+    one.start()
+    assert [one.ready("ticker"), one.ready("acceptor")] == before
+    log = one.home / "log" / "ticker-1.log"
+    lines = log.read_text().count("tick")
+    until(lambda: log.read_text().count("tick") > lines + 2)
+    [pid] = before[1]
+    with socket.create_connection(("127.0.0.1", one.port), 5) as sock:
+        assert sock.recv(100).decode() == f"front {pid}"
+    assert "acceptor" not in one.ctl("status", "--failed", check=False).stdout
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: one.pids("acceptor") not in ([], [pid]), 10)

@@ -41,7 +41,7 @@ def test_under_system_a_service_needs_a_user_that_is_not_root():
     strict = House(users_needed=True)
     [(key, why)] = wrongs(strict)
     assert (key, why[:12]) == ("service.user", "is missing: ")
-    assert [key for key, _ in wrongs(strict, user="root")][0] == "service.user"
+    assert next(key for key, _ in wrongs(strict, user="root")) == "service.user"
     assert wrongs() == []
 
 
