@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kettlingar.api.access import Identity, host_allowed, may_call, same_secret, token_in_headers
+from kettlingar.api.access import (
+    NOBODY,
+    Identity,
+    host_allowed,
+    may_call,
+    same_secret,
+    token_in_headers,
+)
 from kettlingar.api.methods import Method
 from kettlingar.api.routing import route
 
@@ -38,7 +45,8 @@ def admit(
         or (where is not None and where.token)
         or token_in_headers(head.headers, secret)
     )
-    request.identity = Identity(authorised, origin.caller)
+    known = authorised or origin.caller is not None
+    request.identity = Identity(authorised, origin.caller) if known else NOBODY
     request.route = where
     name = where.name if where else ""
     if hooks.get_method_name is not None:

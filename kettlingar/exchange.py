@@ -20,8 +20,8 @@ from kettlingar.api.methods import Method
 from kettlingar.api.takeover import TAKEN, Takeover
 from kettlingar.transport.connection import Connection
 from kettlingar.transport.fdpass import close_all, give, take
-from kettlingar.transport.sender import ReaderGoneError
 from kettlingar.transport.requests import Incoming
+from kettlingar.transport.sender import ReaderGoneError
 from kettlingar.wire.content import Kind, decode_body, from_query, negotiate
 from kettlingar.wire.fdtags import FdTag
 
@@ -347,13 +347,12 @@ def _merge(payload: object, query: dict[str, Any]) -> tuple[list[Any], dict[str,
     args = payload.pop("_args", [])
     if not isinstance(args, (list, tuple)):
         raise BadRequest(f"_args is a {type(args).__name__}; send a list")
-    doubled = sorted(query.keys() & payload.keys())
-    if doubled:
+    if query and (doubled := sorted(query.keys() & payload.keys())):
         raise BadRequest(f"given twice, in the query and in the body: {', '.join(doubled)}")
     for name in payload:
         if not isinstance(name, str):
             raise BadRequest(f"an argument's name is a {type(name).__name__} ({name!r}); send text")
-    return list(args), {**query, **payload}
+    return list(args), {**query, **payload} if query else payload
 
 
 def _tagged(files: list[Any]) -> tuple[list[FdTag], list[int]]:

@@ -126,6 +126,12 @@ def one(
 ) -> None:
     """Write one whole answer, in one go."""
     mimetype, body = body_of(result, kind, encode)
+    if not (result.headers or result.redirect_to or fds or without_body) and (
+        result.http_code not in NO_BODY
+    ):  # nearly every answer
+        start = _starts.get(result.http_code, mimetype, close=close or sink.closing)
+        sink.send(b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body))
+        return
     if result.http_code in NO_BODY:
         mimetype, without_body = "", True
     extra = extra_headers(result)

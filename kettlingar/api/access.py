@@ -35,7 +35,9 @@ NOBODY = Identity()
 
 def same_secret(given: str, secret: str) -> bool:
     """Compare in a time that tells nothing but the length; any characters, an empty one never."""
-    return bool(secret) and compare_digest(
+    if len(given) != len(secret) or not secret:
+        return False
+    return compare_digest(
         given.encode("utf-8", "surrogatepass"), secret.encode("utf-8", "surrogatepass")
     )
 

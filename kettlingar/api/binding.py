@@ -105,6 +105,8 @@ def bind(
     be converted. `convert` may be an author's own guarantee_type(rule, value).
     """
     plan = _plan(method)
+    if not args and not kwargs and not plan.required:
+        return [], {}
     if not _fits(plan, args, kwargs):
         raise _misfit(method, plan, args, kwargs)
     own = convert is not guarantee_type
@@ -137,9 +139,10 @@ def _fits(plan: _Plan, args: Sequence[Any], kwargs: Mapping[Any, Any]) -> bool:
         return False
     if kwargs and not _names_fit(plan, count, kwargs):
         return False
-    return not plan.required or all(
-        place < count or name in kwargs for name, place in plan.required
-    )
+    for name, place in plan.required:  # noqa: SIM110 - as below
+        if place >= count and name not in kwargs:
+            return False
+    return True
 
 
 def _names_fit(plan: _Plan, count: int, kwargs: Mapping[Any, Any]) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 from urllib.parse import unquote
 
 ROOT = "web_root"  # the name of "/"
+_MOST_KEPT: Final = 64  # characters of a path whose route is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,15 @@ def route(path: str, is_token: Callable[[str], bool], prefix: str = "") -> Route
     if is_token(_decode(first)):
         return Route(_name(after), token=True, path="/" + after)
     if not slash:  # the usual case
-        return Route(_decode(first) or ROOT, token=False, path=rest)
+        return _kept(rest) if len(rest) <= _MOST_KEPT else _named(rest)
     return Route(_name(rest[1:]), token=False, path=rest)
+
+
+def _named(rest: str) -> Route:
+    return Route(_decode(rest[1:]) or ROOT, token=False, path=rest)
+
+
+_kept = lru_cache(maxsize=256)(_named)  # a service is asked for the same few methods
 
 
 def normal_prefix(text: str) -> str:

@@ -20,14 +20,19 @@ _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin w
 
 
 class _Known(NamedTuple):
-    """The headers of the last request, read: the next one often has the same."""
+    """The last request's head, read: the next one is often the same, or has the same headers."""
 
-    block: bytes
-    method: str
-    http10: bool
-    headers: dict[str, str]
-    keep_alive: bool
-    length: int | None
+    whole: bytes
+    block: bytes  # all but its first line
+    head: RequestHead  # ours alone: what is given away is a copy
+
+
+def _copy_of(head: RequestHead) -> RequestHead:
+    """The same again, with headers that may be changed."""
+    return RequestHead(
+        head.method, head.target, head.path, head.query, head.headers.copy(), head.http10,
+        head.keep_alive, head.expect_continue, head.upgrade, head.content_length,
+    )  # fmt: skip
 
 
 class RequestParser(MessageParser[RequestHead]):
@@ -50,8 +55,11 @@ class RequestParser(MessageParser[RequestHead]):
         return parts if isinstance(parts, Refusal) else None
 
     def _read(self, head: bytes) -> RequestHead | Refusal | None:
-        end = head.find(b"\r\n")
         known = self._known
+        if known is not None and head == known.whole:
+            self._left = known.head.content_length or 0
+            return _copy_of(known.head)
+        end = head.find(b"\r\n")
         if known is not None and head[end:] == known.block:
             again = self._read_again(known, head[:end])
             if again is not None:
@@ -68,20 +76,13 @@ class RequestParser(MessageParser[RequestHead]):
             return headers
         found = self._understand(*line, headers)
         if isinstance(found, RequestHead):
-            self._remember(found, head[end:])
+            self._remember(found, head, end)
         return found
 
-    def _remember(self, head: RequestHead, block: bytes) -> None:
+    def _remember(self, head: RequestHead, whole: bytes, end: int) -> None:
         usual = not (head.upgrade or head.expect_continue or self._chunks is not None)
-        if usual and len(block) <= _MOST_KNOWN and head.target.startswith("/"):
-            self._known = _Known(
-                block,
-                head.method,
-                head.http10,
-                head.headers.copy(),
-                head.keep_alive,
-                head.content_length,
-            )
+        if usual and len(whole) <= _MOST_KNOWN and head.target.startswith("/"):
+            self._known = _Known(whole, whole[end:], _copy_of(head))
 
     def _read_again(self, known: _Known, first: bytes) -> RequestHead | None:
         """A head whose headers are known: they mean the same after the same method and version.
@@ -95,23 +96,15 @@ class RequestParser(MessageParser[RequestHead]):
             return None
         method, target, http10 = line
         parts = _strict.split_target(method, target)
-        if parts is None or parts[0] or method != known.method or http10 != known.http10:
+        if parts is None or parts[0] or method != known.head.method:
             return None
-        _, path, query = parts
-        length = known.length
-        self._left = length or 0
-        return RequestHead(
-            method,
-            target,
-            path,
-            query,
-            known.headers.copy(),
-            http10,
-            known.keep_alive,
-            False,
-            False,
-            length,
-        )
+        again = _copy_of(known.head)
+        if http10 != again.http10:
+            return None
+        again.target = target
+        _, again.path, again.query = parts
+        self._left = again.content_length or 0
+        return again
 
     def _understand(
         self, method: str, target: str, http10: bool, headers: dict[str, str]

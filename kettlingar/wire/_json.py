@@ -7,7 +7,7 @@ is taken too (its UTF-8), as it is easier to write by hand.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,21 @@ def to_json(value: Any, default: Default | None = None) -> bytes:
     Raises TypeError for what has none at all, ValueError for what JSON cannot hold.
     """
 
+    # A function without a closure is a server's one and only, and keeps nothing else alive.
+    usual = default is None or getattr(default, "__closure__", default) is None
+    encoder = _kept_encoder(default) if usual else _encoder(default)
+    try:
+        return encoder.encode(value).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"cannot write JSON: {error.object[error.start : error.end]!r} is half a character;"
+            " send bytes instead"
+        ) from None
+    except RecursionError:
+        raise ValueError("cannot write JSON: the value is nested too deep, or in itself") from None
+
+
+def _encoder(default: Default | None) -> json.JSONEncoder:
     import json
 
     def encode_other(other: Any) -> Any:
@@ -40,18 +55,12 @@ def to_json(value: Any, default: Default | None = None) -> bytes:
             return {"__fd__": as_fields(other)}
         return plain(other, default)
 
-    encoder = json.JSONEncoder(
+    return json.JSONEncoder(
         separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=encode_other
     )
-    try:
-        return encoder.encode(value).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"cannot write JSON: {error.object[error.start : error.end]!r} is half a character;"
-            " send bytes instead"
-        ) from None
-    except RecursionError:
-        raise ValueError("cannot write JSON: the value is nested too deep, or in itself") from None
+
+
+_kept_encoder = lru_cache(maxsize=8)(_encoder)
 
 
 def from_json(
