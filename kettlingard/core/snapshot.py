@@ -105,8 +105,21 @@ def load(data: object) -> Snapshot:
     )
 
 
+def _without_nothing(raw: object) -> object:
+    """Keys without a value have their default: to the writer some may have been of no use yet."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("specs"), dict):
+        return raw
+    return {**raw, "specs": _bare(raw["specs"])}
+
+
+def _bare(data: object) -> object:
+    if isinstance(data, dict):
+        return {name: _bare(value) for name, value in data.items() if value is not None}
+    return [_bare(value) for value in data] if isinstance(data, (list, tuple)) else data
+
+
 def _service(raw: object) -> ServiceRecord:
-    record = msgspec.convert(raw, ServiceRecord, str_keys=True, strict=False)
+    record = msgspec.convert(_without_nothing(raw), ServiceRecord, str_keys=True, strict=False)
     state = record.state
     needed = {state.wanted.generation, *(m.generation for m in state.members.values())}
     missing = needed - set(record.specs)

@@ -34,7 +34,7 @@ from kettlingard.core.vocabulary import Exited, Reported, Spawned
 SPEC = ServiceSpec(
     "blog",
     service=ServiceKeys(kitten="blog:Blog", restart_delay=3.0),
-    config={"title": "x", "deep": {"list": [1, 2.5, None]}},
+    config={"title": "x", "deep": {"list": [1, 2.5, "y"]}},
     listen=(ListenerSpec("main", "127.0.0.1:80"),),
     origins={"service.kitten": ("blog.toml", (1, 2))},
 )
@@ -81,6 +81,14 @@ def test_fields_of_another_version_are_ignored_and_missing_ones_have_their_defau
     assert record == replace(lived(), command=("", ""))
 
 
+def test_a_key_that_had_no_use_yet_has_its_default_in_the_version_that_has_one_for_it():
+    data = dump_service(lived())
+    data["specs"]["1"]["service"]["timeout_start"] = None
+    data["specs"]["1"]["listen"][0]["max_held"] = None
+    [record] = load(written(services={"blog": data})).services.values()
+    assert record == lived()
+
+
 def test_a_newer_state_that_says_it_can_be_read_is_read():
     assert load(written(version=VERSION + 5, readable_by=VERSION)).boot == "b"
 
@@ -108,9 +116,10 @@ def test_one_service_that_is_not_understood_is_a_problem_of_its_own():
     good, bad, empty = dump_service(lived()), dump_service(lived()), dump_service(lived())
     bad["state"]["members"]["2"]["run"]["phase"] = "dreaming"
     empty["specs"] = {}
-    back = load(written(services={"good": good, "bad": bad, "empty": empty}))
+    back = load(written(services={"good": good, "bad": bad, "empty": empty, "odd": 3}))
     assert set(back.services) == {"good"}
     assert "dreaming" in back.problems["bad"]
+    assert back.problems["odd"]
     assert back.problems["empty"] == "the definitions of generations [1] are missing"
 
 
