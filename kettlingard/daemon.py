@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 STARTS = 16  # at once, of all services together
 TIMEOUT_STOP = 60.0  # seconds for all services together
 HURRY = 5.0  # seconds, after a second signal
-QUIET = frozenset({Word.READY, Word.INACTIVE, Word.DISABLED, Word.INVALID})
-RESTING = frozenset({Word.FAILED, Word.STOPPING, *(QUIET - {Word.READY})})
+QUIET = frozenset({Word.READY, Word.HELD, Word.INACTIVE, Word.DISABLED, Word.INVALID})
+RESTING = frozenset({Word.FAILED, Word.STOPPING, *(QUIET - {Word.READY, Word.HELD})})
 
 
 class Daemon:

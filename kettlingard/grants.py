@@ -81,6 +81,12 @@ class Grants:
         if not self.rights.may(asker, verb):
             raise self._denied(asker, verb, pid)
 
+    def check_call(self, asker: Asker, pid: int) -> None:
+        """Raise PermissionError if the asker may call no method at all: nobody is to wake it so."""
+        methods = self.rights.methods_for(asker, [*self.rights.methods, ""])  # "": any other one
+        if methods is not None and not methods:
+            raise self._denied(asker, Verb.CALL, pid)
+
     def connect(
         self,
         asker: Asker,
@@ -186,6 +192,9 @@ class Grants:
         """The worker has ended, its connections with it."""
         for number in [one.number for one in self._grants.values() if one.run == run]:
             del self._grants[number]
+
+    def __len__(self) -> int:
+        return len(self._grants)
 
     def of(self, run: int) -> int:
         """How many callers are connected to this run."""

@@ -22,7 +22,7 @@ from .worker.process import Worker
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0  # seconds in which a caller waits for a worker to be ready
-COMING = frozenset({Word.STARTING, Word.UPDATING, Word.WAITING, Word.DEGRADED})
+COMING = frozenset({Word.HELD, Word.STARTING, Word.UPDATING, Word.WAITING, Word.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,15 @@ class Reach:
         that may be several.
         """
         service, instance = self._find(name)
+        if service.word is Word.HELD:
+            service.grants.check_call(who, pid)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE
-        while not service.ready_channels(instance) and service.word in COMING:
-            left = deadline - loop.time()
-            if left <= 0 or not await self._daemon.bell.wait(left):
-                break
+        with service.demand.caller(service.state):
+            while not service.ready_channels(instance) and service.word in COMING:
+                left = deadline - loop.time()
+                if left <= 0 or not await self._daemon.bell.wait(left):
+                    break
         channels = service.ready_channels(instance)
         return service.grants.connect(who, pid, channels, service.method_names())
 

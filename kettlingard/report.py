@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -62,7 +63,8 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "uptime": now - min(since for since in starts if since is not None) if starts else None,
         "in_flight": sum(_in_flight(service, n, w) for n, w in ready.items()) if ready else None,
         "note": note(state, daemon.waits_for(service), service.listening.problem)
-        or _orphans(service),
+        or _orphans(service)
+        or _on_demand(service),
         "problems": [_problem(problem) for problem in service.problems],
         "listens": _listens(service),
         "needs": _needs(service),
@@ -78,6 +80,14 @@ def _orphans(service: Service) -> str:
         f"/{place}: pid {run.pid} is an orphan: it does not prove what it is; end it to go on"
         for place, (_, run) in sorted(service.orphans.items())
     )
+
+
+def _on_demand(service: Service) -> str:
+    """About a service that is there for whoever comes."""
+    since = service.idle_since
+    if service.word is not Word.HELD or since is None:
+        return ""
+    return f"on demand, idle since {time.strftime('%H:%M', time.localtime(since.wall))}"
 
 
 def _needs(service: Service) -> list[str]:

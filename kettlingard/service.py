@@ -27,7 +27,7 @@ from kettlingard.core.policies import policies_of
 from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.snapshot import RunRecord
 from kettlingard.core.spec import AccessKeys, ServiceSpec
-from kettlingard.core.state import Circumstances, Member, ServiceState, Wanted
+from kettlingard.core.state import Circumstances, Load, Member, ServiceState, Wanted
 from kettlingard.core.vocabulary import Action, Event, StopWanted
 from kettlingard.core.wishes import NOBODY, renewed, started, stopped
 from kettlingard.core.words import Word, service_word
@@ -39,6 +39,7 @@ from kettlingard.worker.process import Listener, Worker
 from kettlingard.worker.program import Program
 from kettlingard.worker.start import Starter
 
+from .demand import Demand
 from .events import History
 from .grants import Grants, owner, read_rights
 from .ingress import Ingress
@@ -47,7 +48,7 @@ from .listening import Listening
 log = logging.getLogger(__name__)
 
 SECRET_BYTES = 18  # 144 bits
-UP = frozenset({Word.READY, Word.DEGRADED, Word.UPDATING, Word.UPDATE_PAUSED})
+UP = frozenset({Word.READY, Word.HELD, Word.DEGRADED, Word.UPDATING, Word.UPDATE_PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Service:
         self.ingress = around.ingress(name)
         self.grants = Grants(name, read_rights(AccessKeys(), owner())[0], self._refused)
         self.listening = Listening(name, self.ingress)
+        self.demand = Demand(around.loop, self.look, lambda: self.ingress.load)
+        self.ingress.on_load = lambda: self.demand.noted(self.state)
         self.intent = 0  # number of the last command
         self.command = ("", "")  # the last command, and who gave it
         self.generations = Generations()
@@ -94,6 +97,7 @@ class Service:
         self._resumed: frozenset[int] = frozenset()  # generations of another supervisor
         self._timer: asyncio.TimerHandle | None = None
         self._last_word = Word.INACTIVE
+        self.idle_since: clock.Moment | None = None  # of a service that is held
 
     # --- what is wanted ---
 
@@ -125,7 +129,8 @@ class Service:
         """A number that no definition has had; a new `pool.instances` overrules a scale."""
         if self.spec is None:
             return 1
-        if self.spec.pool.instances != spec.pool.instances:
+        before, pool = self.spec.pool, spec.pool
+        if (before.instances, before.bounds) != (pool.instances, pool.bounds):
             self.scaled = None
         return max(self.state.wanted.generation, *self.specs) + 1
 
@@ -161,9 +166,9 @@ class Service:
 
     @property
     def instances(self) -> int:
-        """How many there are to be when it runs."""
+        """How many there are to be when it runs; of an elastic pool, at most."""
         assert self.spec is not None
-        return self.spec.pool.instances if self.scaled is None else self.scaled
+        return self.spec.pool.bounds[1] if self.scaled is None else self.scaled
 
     @property
     def enabled(self) -> bool:
@@ -223,6 +228,7 @@ class Service:
         """So many instances, whatever the definition says."""
         self.scaled = instances or None
         if instances:
+            self.state = replace(self.state, size=instances)  # an elastic pool goes on from there
             self.want(started(self.state.wanted, instances), "scale", by)
         else:
             self.want(stopped(self.state.wanted, f"scale ({by})"), "scale", by)
@@ -279,18 +285,32 @@ class Service:
         now = self._now()
         lives = self.state.wanted.instances or self.state.members
         self.listening.keep(self.spec.listen if self.spec is not None and lives else (), now)
-        around = replace(self.around.circumstances(self), occupied=frozenset(self.orphans))
-        if self.listening.problem:
-            around = replace(around, may_start=False)
+        before, around = self.state, self._circumstances(now)
         self.state, output = actor.tick(self.state, now, around, random)
+        self.demand.decided(before, self.state)
         self._perform(output)
         self._wait(now)
         word = self.word
         if word is Word.READY:
             self.generations = self.generations.proved(self.state.wanted.generation)
         if output or word is not self._last_word:
+            if word is not self._last_word:
+                self.idle_since = clock.moment() if word is Word.HELD else None
             self._last_word = word
             self.around.changed(self)
+
+    def _circumstances(self, now: float) -> Circumstances:
+        load: Load | None = self.demand.load()
+        if len(self.grants) and self.demand.must_ask(self.state, now):
+            self.demand.ask(self.ready_workers())
+            load = None
+        around = replace(
+            self.around.circumstances(self),
+            occupied=frozenset(self.orphans),
+            load=load,
+            wear=self.demand.wear(self.spec.pool, self.ready_workers) if self.spec else {},
+        )
+        return replace(around, may_start=False) if self.listening.problem else around
 
     def _wait(self, now: float) -> None:
         if self._timer is not None:
@@ -459,4 +479,5 @@ class Service:
         """Nothing runs any more: let go of everything."""
         if self._timer is not None:
             self._timer.cancel()
+        self.demand.close()
         self.ingress.close()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from . import place as places
 from . import run as runs
+from .elastic import resized, retired
 from .place import Forgiven, Place, RunEnded, RunServes
 from .reconcile import PromoteRun, StartRun, Step, StopRun, decide, settled, wanted_places
 from .state import Circumstances, Member, Policies, ServiceState, Wanted, is_serving
@@ -69,6 +70,7 @@ def tick(
 ) -> Result:
     """Fire what is due, then do all that `decide` says, until nothing is left to do."""
     state, output = _timers(state, now, jitter)
+    state = retired(resized(state, around.load, now), around.wear, now)
     for _ in range(ROUNDS):
         steps = decide(state, now, around)
         if not steps:

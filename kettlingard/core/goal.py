@@ -22,6 +22,8 @@ class Outlook(Enum):
 
 def until_ready(state: ServiceState, word: Word, now: float) -> Outlook:
     """All instances serve, and those that they replace are gone."""
+    if word is Word.HELD:
+        return Outlook.DONE  # it is there for whoever comes
     if word is Word.READY:
         return Outlook.DONE if state.fallback is None or settled(state, now) else Outlook.GOING
     if word in {Word.FAILED, Word.INVALID, Word.UPDATE_PAUSED, Word.INACTIVE, Word.DISABLED}:

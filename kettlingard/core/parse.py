@@ -23,6 +23,7 @@ from .spec import (
     TABLES,
     Key,
     ListenerSpec,
+    PoolKeys,
     ServiceKeys,
     ServiceSpec,
     keys_of,
@@ -146,6 +147,7 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
     }
     _check_type(tables["service"], data, reading)
     short = tables["service"].listen
+    _check_pool(tables["pool"], reading)
     return ServiceSpec(
         name=name,
         file=reading.file,
@@ -157,6 +159,16 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
         origins={dotted(path): origin for path, origin in reading.origins.items()},
         **tables,
     )
+
+
+def _check_pool(pool: PoolKeys, reading: _Reading) -> None:
+    least, most = pool.bounds
+    if least > most:
+        why = f"{least} is more than max_instances ({most})"
+        reading.problem(("pool", "min_instances"), why, least)
+    elif ("pool", "instances") in reading.origins and not least <= pool.instances <= most:
+        why = f"{pool.instances} is not between min_instances ({least}) and max_instances ({most})"
+        reading.problem(("pool", "instances"), why, pool.instances)
 
 
 def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: _Reading) -> None:

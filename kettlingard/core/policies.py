@@ -5,7 +5,7 @@ from __future__ import annotations
 from .backoff import RestartPolicy
 from .run import RunPolicy
 from .spec import ServiceSpec
-from .state import Policies, UpdatePolicy
+from .state import Policies, PoolPolicy, UpdatePolicy
 
 
 def policies_of(spec: ServiceSpec) -> Policies:
@@ -36,5 +36,14 @@ def policies_of(spec: ServiceSpec) -> Policies:
             parallelism=update.parallelism,
             monitor=update.monitor,
             start_parallelism=spec.pool.start_parallelism,
+        ),
+        PoolPolicy(
+            least=spec.pool.bounds[0],
+            start=spec.pool.instances,
+            idle_timeout=spec.pool.idle_timeout,
+            recycle_age=spec.pool.recycle_age,
+            recycle_requests=spec.pool.recycle_requests,
+            recycle_memory=spec.pool.recycle_memory,
+            recycle_jitter=spec.pool.recycle_jitter,
         ),
     )

@@ -12,9 +12,10 @@ else serves it, else by the rules of the rollout.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
+from .elastic import elastic_times
 from .place import Standing
 from .state import Circumstances, Member, ServiceState, is_serving
 from .vocabulary import COMING, Phase
@@ -68,8 +69,14 @@ def wanted_places(state: ServiceState) -> list[int]:
     """The instances that should be filled. A stuck process's number is passed over."""
     stuck = {member.place for member in state.members.values() if member.run.stuck}
     free = (number for number in count(1) if number not in stuck)
-    numbers = islice(free, state.wanted.instances)
+    most = state.wanted.instances
+    numbers = islice(free, most if state.size is None else min(state.size, most))
     return [number for number in numbers if number not in state.wanted.held_back]
+
+
+def places_at_most(state: ServiceState) -> list[int]:
+    """Those that an elastic pool may have."""
+    return wanted_places(replace(state, size=None))
 
 
 def decide(state: ServiceState, now: float, around: Circumstances) -> list[Step]:
@@ -113,6 +120,7 @@ def next_times(state: ServiceState, now: float) -> Iterator[float]:
             yield run.started + BRAKE
         if run.ready_since is not None and run.phase is Phase.READY:
             yield run.ready_since + state.policies.update.monitor
+    yield from elastic_times(state)
     for number in wanted_places(state):
         due = state.place(number).due
         if due is not None:
@@ -140,7 +148,11 @@ def _situation(state: ServiceState, number: int) -> _Situation:
 def _stop_unwanted(state: ServiceState, wanted: set[int]) -> Iterator[Step]:
     want = state.wanted
     for member in state.members.values():
-        if member.place not in wanted and member.active:
+        if member.place in wanted or not member.active:
+            continue
+        if state.size is not None and member.place in places_at_most(state):
+            yield StopRun(member.number, "idle")
+        else:
             yield StopRun(member.number, want.reason, want.drain, want.within)
 
 

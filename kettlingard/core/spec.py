@@ -14,7 +14,6 @@ from typing import Any
 
 from .values import (
     ADDRESS,
-    ANYTHING,
     BOOL,
     COMMAND,
     DURATION,
@@ -29,6 +28,7 @@ from .values import (
     RULE,
     RULES,
     SERVICE,
+    SHARE,
     SIGNAL,
     SIZE,
     TEXT,
@@ -159,13 +159,21 @@ class PoolKeys:
     zygote: bool = _key(BOOL, True, N, "fork from a warm process; false = a fresh interpreter")
     preload: tuple[str, ...] = _key(list_of(MODULE), (), N, "modules imported once in the zygote")
     start_parallelism: int = _key(at_least(1), 2, L, "starts at the same time")
-    min_instances: object = _later(WHOLE, L, "fewest places")
-    max_instances: object = _later(WHOLE, L, "most places")
-    idle_timeout: object = _later(DURATION, L, "down to min_instances after this")
-    recycle_age: object = _later(DURATION, L, "renew a run of this age")
-    recycle_requests: object = _later(WHOLE, L, "renew a run after so many requests")
-    recycle_memory: object = _later(SIZE, L, "renew a run of this size")
-    recycle_jitter: object = _later(ANYTHING, L, "spread of these")
+    min_instances: int | None = _key(at_least(0), None, L, "fewest places; 0 = on demand")
+    max_instances: int | None = _key(at_least(1), None, L, "most places, by connections in flight")
+    idle_timeout: float = _key(DURATION, 0.0, L, "down to min_instances after this; 0 = never")
+    recycle_age: float = _key(DURATION, 0.0, L, "renew a run of this age; 0 = never")
+    recycle_requests: int = _key(at_least(0), 0, L, "renew a run after so many requests; 0 = never")
+    recycle_memory: int = _key(SIZE, 0, L, "renew a run of this size; 0 = never")
+    recycle_jitter: float = _key(SHARE, 0.1, L, "part by which these differ among runs")
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The fewest and the most places; what is not said is `instances`."""
+        least, most = self.min_instances, self.max_instances
+        if least is None:
+            least = self.instances if most is None else min(self.instances, most)
+        return least, max(least, self.instances) if most is None else most
 
 
 @dataclass(frozen=True, slots=True)

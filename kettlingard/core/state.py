@@ -25,19 +25,33 @@ class UpdatePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """[pool]: how many there may be, and when a run is renewed. 0 = off."""
+
+    least: int | None = None  # min_instances; None: as many as there may be
+    start: int = 1  # to begin with
+    idle_timeout: float = 0.0
+    recycle_age: float = 0.0
+    recycle_requests: int = 0
+    recycle_memory: int = 0
+    recycle_jitter: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class Policies:
     """What a definition says about the life of its runs."""
 
     run: RunPolicy = field(default_factory=RunPolicy)
     restart: RestartPolicy = field(default_factory=RestartPolicy)
     update: UpdatePolicy = field(default_factory=UpdatePolicy)
+    pool: PoolPolicy = field(default_factory=PoolPolicy)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody wants of a service."""
 
-    instances: int = 0  # 0 = stopped
+    instances: int = 0  # 0 = stopped; of an elastic pool, the most
     generation: int = 1
     held_back: frozenset[int] = frozenset()  # instances that were stopped one by one
     renew: Mapping[int, int] = field(default_factory=dict)  # instance -> replace runs up to this
@@ -72,6 +86,8 @@ class ServiceState:
     fallback: int | None = None  # the last good generation, while a new one comes in
     paused: str = ""  # why the rollout stands still
     last_run: int = 0
+    size: int | None = None  # instances now, of an elastic pool; None: wanted.instances
+    calm_since: float | None = None  # a smaller size has been enough from then on
 
     def place(self, number: int) -> Place:
         """The record of an instance; a blank one if it has none."""
@@ -86,6 +102,26 @@ BLANK = Place()
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a service has to do now."""
+
+    connections: int = 0  # in flight, and waiting
+    busy_at: float = float("-inf")  # when there was last enough for all instances
+    peak: int = 0  # connections at once, since then
+
+
+LIGHT = Load()
+
+
+@dataclass(frozen=True, slots=True)
+class Wear:
+    """What a run has behind it."""
+
+    served: int = 0  # requests
+    memory: int = 0  # bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What the rest of the daemon has to say."""
 
@@ -93,6 +129,8 @@ class Circumstances:
     tokens: int = 16  # starts that the daemon allows now
     occupied: frozenset[int] = frozenset()  # instances with a process that is not ours to end
     rest: str = ""  # why nothing of it may run now: what it is bound to rests
+    load: Load | None = LIGHT  # None: not known yet, the size stays
+    wear: Mapping[int, Wear] = field(default_factory=dict)  # by run
 
 
 def is_serving(member: Member) -> bool:

@@ -125,6 +125,12 @@ def rate_of(text: str) -> tuple[int, float]:
     return int(lines), _seconds(time)
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise wrong(value, "a number of 0 to 1")
+    return float(value)
+
+
 def _limit(value: object) -> int:
     """A resource limit; "infinity" is -1, as RLIM_INFINITY is."""
     if value == "infinity":
@@ -260,6 +266,7 @@ WHOLE = Kind("integer", _whole)
 DURATION = Kind("duration", _duration)
 SIZE = Kind("size", _size)
 RATE = Kind('"lines/time" or "off"', _rate)
+SHARE = Kind("number of 0 to 1", _share)
 LIMIT = Kind('integer or "infinity"', _limit)
 OCTAL = Kind("octal text", _octal)
 SIGNAL = Kind("signal", _signal)
@@ -275,4 +282,3 @@ KITTEN = Kind('"module:Class"', _matching(_KITTEN, 'of the form "module:Class"')
 PUBLIC = Kind('"all", "none" or list of names', _public_methods)
 TEXTS = Kind("table of texts", _mapping_of(TEXT))
 RULES = Kind("table of lists of rules", _mapping_of(list_of(RULE)))
-ANYTHING = Kind("any value", lambda value: value)

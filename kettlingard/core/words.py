@@ -18,6 +18,7 @@ class Word(Enum):
     INACTIVE = "inactive"
     DISABLED = "disabled"
     WAITING = "waiting"
+    HELD = "held"
     STARTING = "starting"
     READY = "ready"
     DEGRADED = "degraded"
@@ -43,6 +44,8 @@ def service_word(
     if invalid and not state.members:
         return Word.INVALID
     places = wanted_places(state)
+    if state.wanted.instances and state.size == 0:
+        return Word.HELD
     if not places:
         return Word.STOPPING if state.members else Word.INACTIVE if enabled else Word.DISABLED
     if state.paused:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import count
 
@@ -54,6 +54,7 @@ class Ingress:
         self._fronts = Fronts(self._front)
         self._workers: dict[int, Worker] = {}
         self._hold = Hold(loop, self._sorry)
+        self.on_load: Callable[[], None] = _nobody_asks  # connections came or went
         nobody = f"no instance of {service} is ready; please try again"
         self._nobody = unavailable(nobody)
         self._unanswered = unavailable(
@@ -145,6 +146,11 @@ class Ingress:
         worker = self._workers.get(run)
         return worker.unfinished if worker is not None else 0
 
+    @property
+    def load(self) -> int:
+        """How many connections there are: in flight, and waiting."""
+        return sum(worker.unfinished for worker in self._workers.values()) + len(self._hold)
+
     def progress(self, run: int, said: Progress) -> None:
         """A worker said how far it is. It can speak of its own connections only."""
         worker = self._workers.get(run)
@@ -163,6 +169,8 @@ class Ingress:
             self._take_back(worker, said.returned)
         elif not had_room:
             self._dispatch()
+        if said.done:
+            self.on_load()
 
     def _release(self, worker: Worker, number: int) -> None:
         connection = self._advance(worker, number, Stage.ANSWERING)
@@ -271,6 +279,7 @@ class Ingress:
         for connection in self._hold.settle():
             self._sorry(connection)
         self._breathe()
+        self.on_load()
 
     def _send(self, channel: Channel, listener: str, connections: list[Connection]) -> None:
         self._counts.passed += len(connections)
@@ -347,3 +356,7 @@ class Ingress:
             }
             for front in self._fronts
         ]
+
+
+def _nobody_asks() -> None:
+    """The size of this pool does not depend on its load."""

@@ -67,10 +67,10 @@ def test_a_missing_kitten_is_said_at_its_table():
 
 
 def test_a_key_that_this_version_cannot_do_is_refused_not_ignored():
-    found = problems(KITTEN + 'essential = true\n[pool]\nidle_timeout = 3\n')
+    found = problems(KITTEN + 'essential = true\n[update]\napi_break = "warn"\n')
     assert found == [
         "mail.toml:3:1: service.essential: not supported by this version yet",
-        "mail.toml:5:1: pool.idle_timeout: not supported by this version yet",
+        "mail.toml:5:1: update.api_break: not supported by this version yet",
     ]
 
 
