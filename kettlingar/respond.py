@@ -18,6 +18,7 @@ RPC_TYPES = {kind.mimetype: kind for kind in (Kind.MSGPACK, Kind.JSON)}
 
 Encode = Callable[[Kind, object], bytes]
 
+PLAIN = frozenset((dict, list, str, int, float, bool))  # items that can mean nothing else
 NO_BODY = frozenset({204, 304})  # nor a length (RFC 9110, 8.6)
 FRAMING = frozenset({"content-length", "transfer-encoding"})  # only written here, once
 
@@ -156,8 +157,8 @@ def _promised(first: HttpResult) -> int | None:
 class StreamWriter:
     """Writes a generator's items as chunks, many to a write while nobody has to wait."""
 
-    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_kind", "_mimetype", "_sink", "begun",
-                 "left", "status")  # fmt: skip
+    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_kind", "_mimetype", "_plain",
+                 "_sink", "begun", "left", "status")  # fmt: skip
 
     def __init__(self, sink: Sink, kind: Kind, encode: Encode, *, chunked: bool) -> None:
         """`chunked` is false for HTTP/1.0: there the close marks the end (RFC 9112, 6.3)."""
@@ -168,6 +169,7 @@ class StreamWriter:
         self._close = not chunked
         self._mimetype: str | None = None
         self._buffer = bytearray()
+        self._plain = False  # begun, with nothing but chunks of plain values to come
         self.begun = False
         self.status = 200
         self.left: int | None = None  # bytes that the head has promised, where it has
@@ -184,6 +186,7 @@ class StreamWriter:
             self._chunked, self.left = False, length
         if self._chunked:
             extra.append(("Transfer-Encoding", "chunked"))
+        self._plain = self._chunked and first.mimetype is None
         if first.mimetype == EVENT_STREAM:
             extra.append(("Cache-Control", "no-store"))
         self._buffer += head(
@@ -196,6 +199,12 @@ class StreamWriter:
 
     def item(self, value: object) -> int:
         """Add an item; return how many bytes wait to be flushed."""
+        if self._plain and type(value) in PLAIN:  # nearly every item
+            data = self._encode(self._kind, value)
+            if self._kind is Kind.JSON:
+                data += b"\n"
+            self._buffer += chunk(data)
+            return len(self._buffer)
         result = as_result(value)
         if not self.begun:
             self.begin(result)
