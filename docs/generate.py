@@ -19,8 +19,9 @@ from kettlingar.cli.ctl_verbs import VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
 from kettlingar.transport import messages  # noqa: E402
 from kettlingard.core import place, run  # noqa: E402
+from kettlingard.core.daemonspec import DaemonKeys  # noqa: E402
+from kettlingard.core.effective import written  # noqa: E402
 from kettlingard.core.spec import TABLES, ListenerSpec, key_of  # noqa: E402
-from kettlingard.core.values import show  # noqa: E402
 from kettlingard.core.vocabulary import (  # noqa: E402
     EVENTS,
     Event,
@@ -63,6 +64,11 @@ def definition_keys() -> str:
         lines += [_row(field) for field in fields(table) if "key" in field.metadata]
         lines.append("")
     lines += [
+        "## Drop-ins",
+        "",
+        "`NAME.toml.d/*.toml` of all folders are laid over `NAME.toml` in the order of their names:",
+        "tables key by key, arrays as a whole. Their relative paths count from the definition's folder.",
+        "",
         "## [config] and [environment]",
         "",
         "`[config]` holds constants of the service's `Configuration`, in lower case; what the supervisor",
@@ -75,10 +81,35 @@ def definition_keys() -> str:
 def _row(field: Any) -> str:
     key = key_of(field)
     default = field.default if field.default is not MISSING else field.default_factory()
-    shown = "required" if key.required else "" if default in (None, (), {}, "") else show(default)
+    shown = "required" if key.required else "" if default in (None, (), {}, "") else written(key.kind, default)
     meaning = f"{key.doc}. *Refused: {key.refused}.*" if key.refused else key.doc
     cells = [f"`{field.name}`", key.kind.name, shown, key.change.value, meaning]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def daemon_keys() -> str:
+    """Every key of kettlingard.toml."""
+    lines = [
+        "# kettlingard.toml",
+        MADE,
+        "`kettlingard up --config FILE`; else `kettlingard.toml` beside `services.d`, which need not be",
+        "there. SIGHUP or `kettlingar ctl daemon reload-config` has it read again.",
+        "",
+        "## [daemon]",
+        "",
+        (DaemonKeys.__doc__ or "").strip(),
+        "",
+        "| key | takes | default | change | meaning |",
+        "|---|---|---|---|---|",
+        *(_row(field) for field in fields(DaemonKeys)),
+        "",
+        "## [defaults.*]",
+        "",
+        "Any table of a definition: its keys hold for every service that does not say otherwise.",
+        "Relative paths count from the folder of kettlingard.toml.",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def settings() -> str:
@@ -208,6 +239,7 @@ def channel() -> str:
 
 PAGES = {
     "definition-keys.md": definition_keys,
+    "kettlingard-toml.md": daemon_keys,
     "settings.md": settings,
     "ctl.md": commands,
     "states.md": lifecycle,

@@ -26,33 +26,47 @@ class Definition:
 class Catalog:
     """The folders of definitions; read anew each time, since people edit them."""
 
-    def __init__(self, folders: Sequence[Path], house: House | None = None) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        house: House | None = None,
+        defaults: Source | None = None,
+    ) -> None:
         self.folders = folders
+        self.defaults = defaults  # [defaults] of kettlingard.toml
         self._house = house or House()
 
     def read(self) -> tuple[dict[str, Definition], list[str]]:
         """All definitions by service, and what is wrong with whole folders."""
         files, problems = read_definitions(self.folders)
-        found = {name: _parsed(file, self._house) for name, file in files.items()}
+        found = {name: self._parsed(file) for name, file in files.items()}
         together = check_together(_specs(found))
         for name, wrong in together.items():
             found[name] = replace(found[name], spec=None, problems=tuple(wrong))
         return found, [one.problem for one in problems]
+
+    def _parsed(self, file: DefinitionFile) -> Definition:
+        path = str(file.path)
+        problems = _read_problems(file)
+        if problems:
+            return Definition(file.name, path, None, problems)
+        below = [self.defaults] if self.defaults is not None else []
+        texts = [Source(str(one.path), one.text or "") for one in (file, *file.dropins)]
+        found = parse(file.name, [*below, *texts])
+        wrong = _impossible(found, self._house) if isinstance(found, ServiceSpec) else found
+        if wrong or not isinstance(found, ServiceSpec):
+            return Definition(file.name, path, None, tuple(wrong))
+        return Definition(file.name, path, found)
 
     def read_one(self, name: str) -> Definition | None:
         """The definition of one service as it is now; None if it has none."""
         return self.read()[0].get(name)
 
 
-def _parsed(file: DefinitionFile, house: House) -> Definition:
-    path = str(file.path)
-    if file.text is None:
-        return Definition(file.name, path, None, (Problem(path, file.problem, file.line),))
-    found = parse(file.name, [Source(path, file.text)])
-    wrong = _impossible(found, house) if isinstance(found, ServiceSpec) else found
-    if wrong or not isinstance(found, ServiceSpec):
-        return Definition(file.name, path, None, tuple(wrong))
-    return Definition(file.name, path, found)
+def _read_problems(file: DefinitionFile) -> tuple[Problem, ...]:
+    """Why it, or one of its drop-ins, cannot be read."""
+    bad = [one for one in (file, *file.dropins) if one.text is None]
+    return tuple(Problem(str(one.path), one.problem, one.line) for one in bad)
 
 
 def _impossible(spec: ServiceSpec, house: House) -> list[Problem]:

@@ -30,6 +30,7 @@ from .control_looks import LooksApi
 from .daemon import Daemon
 from .reach import Reach, asker, owner_only
 from .service import Service
+from .settings import Settings
 from .upgrade import Upgrade
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,10 @@ class Control(LooksApi, ChangesApi, RPCKitten):
         APP_NAME = "kettlingard"
         WORKER_NAME = "control"
 
-    def __init__(self, daemon: Daemon, upgrade: Upgrade) -> None:
+    def __init__(self, daemon: Daemon, upgrade: Upgrade, settings: Settings) -> None:
         super().__init__(args=[])
         self._upgrade = upgrade
+        self._settings = settings
         self._daemon = daemon
         self._commands = Commands(daemon)
         self._changing = Changing(daemon)
@@ -135,6 +137,12 @@ class Control(LooksApi, ChangesApi, RPCKitten):
         owner_only(request)
         asyncio.get_running_loop().call_soon(self._daemon.drain, by(request))
         return HttpResult("text/plain", "shutting down\n")
+
+    async def api_daemon_reload_config(self, request: RequestInfo) -> dict[str, list[str]]:
+        """Read kettlingard.toml again; services are left alone. Its owner only."""
+        owner_only(request)
+        changes, problems = self._settings.reload()
+        return {"changes": changes, "problems": [str(problem) for problem in problems]}
 
     async def api_daemon_upgrade(self, request: RequestInfo) -> dict[str, int]:
         """Become the program that is on disk now; refused if that cannot be. Its owner only."""

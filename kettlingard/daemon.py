@@ -43,7 +43,6 @@ from .worker.start import ByExec, ByZygote, kind_for
 log = logging.getLogger(__name__)
 
 STARTS = 16  # at once, of all services together
-TIMEOUT_STOP = 60.0  # seconds for all services together
 HURRY = 5.0  # seconds, after a second signal
 QUIET = frozenset({Word.READY, Word.HELD, Word.INACTIVE, Word.DISABLED, Word.INVALID})
 RESTING = frozenset({Word.FAILED, Word.STOPPING, *(QUIET - {Word.READY, Word.HELD})})
@@ -69,6 +68,7 @@ class Daemon:
         self.services: dict[str, Service] = {}
         self.started = clock.moment()
         self.state = "booting"
+        self.timeout_stop = 60.0  # seconds for all services together
         self.bell = Bell(loop)
         self.ended = asyncio.Event()
         self.reaper = Reaper(loop)
@@ -310,7 +310,7 @@ class Daemon:
         else:
             log.info("draining services=%d by=%s", len(self.services), by)
             self.state = "draining"
-            self._drain_until = self.loop.time() + TIMEOUT_STOP
+            self._drain_until = self.loop.time() + self.timeout_stop
         self._stop_next()
 
     def _stop_next(self) -> None:

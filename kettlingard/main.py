@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--home", metavar="DIR", help="keep everything under one folder")
     where.add_argument("--user", action="store_true", help="use the XDG directories")
     where.add_argument("--system", action="store_true", help="use /run, /var/lib and /etc")
+    one.add_argument("--config", metavar="FILE", help="kettlingard.toml")
     one.add_argument("--services", metavar="DIR", action="append", help="definitions; repeatable")
     one.add_argument(
         "--no-adopt", action="store_true", help="end what a killed kettlingard left running first"
@@ -80,16 +81,26 @@ def up(options: argparse.Namespace) -> int:
     """Supervise until told to stop."""
     layout = _layout(options)
     folders = [Path(name).absolute() for name in options.services or layout.services]
-    from .up import supervise
+    from .settings import read_settings
+    from .up import catalog_of, supervise
     from .upgrade import rehearse
+
+    config = Path(options.config or layout.config).absolute()
+    settings = read_settings(config, must_exist=bool(options.config))
+    if isinstance(settings, list):
+        for problem in settings:
+            sys.stderr.write(f"{problem}\n")
+        return INVALID
+    keys = settings.daemon
+    layout = layout.adjusted(control=keys.control_socket, state=keys.state_directory)
 
     data = taken(REHEARSAL)
     if data is not None:  # a running kettlingard wants to know whether it may become us
-        said = rehearse(data, Catalog(folders))
+        said = rehearse(data, catalog_of(layout, folders, settings))
         _say(said)
         return 0 if said == "ready" else FAILED
     try:
-        return supervise(layout, folders, adopt=not options.no_adopt)
+        return supervise(layout, folders, settings, adopt=keys.adopt and not options.no_adopt)
     except (AlreadyRunningError, ListenError, PathError, OSError) as why:
         sys.stderr.write(f"kettlingard: {why}\n")
         return FAILED

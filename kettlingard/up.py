@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from kettlingar.server import Server
 from kettlingar.serving import Origin
 from kettlingar.transport.acceptor import Acceptor
 from kettlingar.transport.notify import Notifier
+from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
 from kettlingard.host import prctl
 from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
@@ -39,6 +40,7 @@ from .keeping import Keeper, left_behind
 from .logkeeping import LogKeeper
 from .ownlog import OwnLog
 from .reach import caller_at
+from .settings import Settings
 from .upgrade import Upgrade, Upgraded, upgraded
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,9 @@ log = logging.getLogger(__name__)
 LAST_ANSWERS = 1.0  # seconds for those who still ask when all services have ended
 
 
-def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) -> int:
+def supervise(
+    layout: Layout, folders: Sequence[Path], settings: DaemonSpec, *, adopt: bool = True
+) -> int:
     """Supervise the services of these folders until told to stop; return the exit code.
 
     Workers whose supervisor was killed go on under this one; without `adopt` they are ended first.
@@ -62,7 +66,8 @@ def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) ->
         files = OpenFiles(*before.passage.files) if before is not None else raise_open_files()
         start = _Start(
             layout,
-            Catalog(folders, House(layout.mode == "system")),
+            catalog_of(layout, folders, settings),
+            settings,
             files,
             " ".join(ctl.split()),
             adopt,
@@ -74,12 +79,19 @@ def supervise(layout: Layout, folders: Sequence[Path], *, adopt: bool = True) ->
         return _compat.run(_up(start), "auto")
 
 
+def catalog_of(layout: Layout, folders: Sequence[Path], settings: DaemonSpec) -> Catalog:
+    """The definitions of this supervisor."""
+    house = House(layout.mode == "system" and not settings.daemon.allow_root)
+    return Catalog(folders, house, settings.defaults)
+
+
 @dataclass(frozen=True, slots=True)
 class _Start:
     """What a supervisor begins with."""
 
     layout: Layout
     catalog: Catalog
+    settings: DaemonSpec
     files: OpenFiles
     ctl: str
     adopt: bool
@@ -130,11 +142,11 @@ async def _up(start: _Start) -> int:
         count=start.before.passage.upgrades if start.before is not None else 0,
     )
     logs = LogKeeper(daemon, start.own_log)
-    signals = _hear(daemon, upgrade, logs)
-    control = Control(daemon, upgrade)
-    server = Server(control, settings_of(control, ""), hooks_of(control))
+    settings = Settings(start.settings, daemon, start.catalog)
+    signals = _hear(daemon, upgrade, logs, settings)
+    server = _serve(Control(daemon, upgrade, settings))
     settled = await _before(daemon, adoption, start)
-    acceptor = _listen(loop, layout, server, start.before)
+    acceptor = _listen(loop, start, server)
     upgrade.door = (server, acceptor)
     _begin(daemon, start, settled, logs)
     keeper.begin()
@@ -155,9 +167,19 @@ async def _up(start: _Start) -> int:
     return 0
 
 
-def _hear(daemon: Daemon, upgrade: Upgrade, logs: LogKeeper) -> Signals:
+def _serve(control: Control) -> Server:
+    return Server(control, settings_of(control, ""), hooks_of(control))
+
+
+def _hear(daemon: Daemon, upgrade: Upgrade, logs: LogKeeper, settings: Settings) -> Signals:
     signals = Signals(daemon.loop)
-    signals.on_wish(lambda wish: _wished(daemon, upgrade, logs, wish))
+    wishes: dict[Wish, Callable[[], object]] = {
+        Wish.DRAIN: lambda: daemon.drain("signal"),
+        Wish.UPGRADE: lambda: upgrade.soon("signal"),
+        Wish.REOPEN: logs.reopen,
+        Wish.RELOAD: settings.reload,
+    }
+    signals.on_wish(lambda wish: wishes[wish]())
     signals.on_child(daemon.reaper.sweep)
     hear_again()
     return signals
@@ -198,9 +220,7 @@ async def _adopted(daemon: Daemon, adoption: Adoption, *, adopt: bool) -> set[st
     return set()
 
 
-def _listen(
-    loop: asyncio.AbstractEventLoop, layout: Layout, server: Server, before: Upgraded | None
-) -> Acceptor:
+def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> Acceptor:
     """The control socket. Everybody may connect: what they may do is in [access]."""
 
     def accepted(sock: socket.socket, _address: object) -> None:
@@ -209,20 +229,11 @@ def _listen(
     def trouble(error: OSError) -> None:
         log.warning("control socket paused reason=%s", error.strerror)
 
-    if before is not None:
-        return Acceptor(loop, socket.socket(fileno=before.passage.control), accepted, trouble)
-    return Acceptor(loop, listen(layout.socket, mode=0o666), accepted, trouble)
-
-
-def _wished(daemon: Daemon, upgrade: Upgrade, logs: LogKeeper, wish: Wish) -> None:
-    if wish is Wish.DRAIN:
-        daemon.drain("signal")
-    elif wish is Wish.UPGRADE:
-        upgrade.soon("signal")
-    elif wish is Wish.REOPEN:
-        logs.reopen()
-    else:
-        log.warning("%s is not supported by this version yet", wish.value)
+    if start.before is not None:
+        inherited = socket.socket(fileno=start.before.passage.control)
+        return Acceptor(loop, inherited, accepted, trouble)
+    sock = listen(start.layout.socket, mode=start.settings.daemon.control_mode)
+    return Acceptor(loop, sock, accepted, trouble)
 
 
 def _welcome(daemon: Daemon, catalog: Catalog, ctl: str) -> None:

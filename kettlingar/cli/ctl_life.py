@@ -170,6 +170,8 @@ def daemon(control: BlockingClient, command: Command) -> int:
         return _shutdown(control, record["pid"])
     if command.words[0] == "upgrade":
         return _upgrade(control)
+    if command.words[0] == "reload-config":
+        return _reload_config(control)
     if command.options.get("output") == "json":
         say_json(record)
         return 0
@@ -178,6 +180,15 @@ def daemon(control: BlockingClient, command: Command) -> int:
         if record.get(key):
             say(f"  {key:8} {record[key]}")
     return 0
+
+
+def _reload_config(control: BlockingClient) -> int:
+    """Have it read kettlingard.toml again."""
+    said = control.call("daemon_reload_config")
+    say_lines(map(printable, said["changes"]))
+    for problem in said["problems"]:
+        complain(f"! {printable(problem)}")
+    return INVALID if said["problems"] else 0
 
 
 def _upgrade(control: BlockingClient) -> int:

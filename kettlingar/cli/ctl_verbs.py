@@ -227,7 +227,7 @@ VERBS: dict[str, Verb] = {
         1,
     ),
     "daemon": Verb(
-        "status|upgrade|shutdown",
+        "status|upgrade|reload-config|shutdown",
         "the supervisor itself",
         (Option(("-o", "--output"), _one_of("table", "json"), "form"),),
         1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import join
 
 
@@ -17,11 +17,18 @@ class Layout:
     log: str
     services: tuple[str, ...]  # definitions; a later one wins
     ctl: str  # the options of `kettlingar ctl` that reach it
+    config: str = ""  # kettlingard.toml, which need not be there
+    control: str = ""  # the control socket, if kettlingard.toml says where
 
     @property
     def socket(self) -> str:
         """The control socket."""
-        return join(self.run, "control.sock")
+        return self.control or join(self.run, "control.sock")
+
+    def adjusted(self, *, control: str, state: str) -> Layout:
+        """With what kettlingard.toml says of places; "" = as it is."""
+        ctl = f"--socket {control}" if control else self.ctl
+        return replace(self, control=control, ctl=ctl, state=state or self.state)
 
     @property
     def snapshot(self) -> str:
@@ -48,6 +55,7 @@ def home_layout(home: str) -> Layout:
         log=join(home, "log"),
         services=(join(home, "services.d"),),
         ctl=f"--home {home}",
+        config=join(home, "kettlingard.toml"),
     )
 
 
@@ -64,6 +72,7 @@ def user_layout(environ: Mapping[str, str], own_home: str) -> Layout:
         log=join(state, "log"),
         services=(join(config, "kettlingard/services.d"),),
         ctl="" if runtime else f"--socket {run}/control.sock",
+        config=join(config, "kettlingard/kettlingard.toml"),
     )
 
 
@@ -76,6 +85,7 @@ def system_layout() -> Layout:
         log="/var/log/kettlingard",
         services=("/usr/lib/kettlingard/services.d", "/etc/kettlingard/services.d"),
         ctl="",
+        config="/etc/kettlingard/kettlingard.toml",
     )
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import tomli
-
 from .hints import hint
-from .scan import KeyPath, Place, places
+from .reading import Problem, Reading, Source, dotted, lay_over, load
+from .scan import KeyPath
 from .spec import (
     FREE_TABLES,
     KITTENS_ONLY,
@@ -30,6 +28,8 @@ from .spec import (
 )
 from .values import CREDENTIAL, KITTEN, PATH, TEXT, VARIABLE, is_service_name, show, wrong
 
+__all__ = ["Problem", "Source", "expand", "parse"]
+
 # [config] keys that belong to the daemon
 OWNED_PREFIXES = ("worker_listen_", "worker_use_", "worker_log_")
 OWNED_KEYS = ("worker_secret", "worker_name", "worker_config", "worker_nice", "worker_umask")
@@ -38,112 +38,31 @@ KNOWN = [f"{table}.{key}" for table, cls in TABLES.items() for key in keys_of(cl
 KNOWN += [*TABLES, *FREE_TABLES, "listen", *(f"listen.{key}" for key in keys_of(ListenerSpec))]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file of a definition."""
-
-    file: str  # absolute
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong, where, and what to do."""
-
-    file: str
-    why: str
-    line: int = 0  # 0 = the file as a whole
-    column: int = 0
-    key: str = ""
-    value: str = ""
-    hint: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        key = f"{self.key}: " if self.key else ""
-        return f"{place}: {key}{self.why}" + (f"; {self.hint}" if self.hint else "")
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What has been found out while one definition is read."""
-
-    file: str
-    origins: dict[KeyPath, tuple[str, Place]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def problem(self, path: KeyPath, why: str, value: object = None, advice: str = "") -> None:
-        """Note a problem at the nearest place that is known for `path`."""
-        above = path
-        while above and above not in self.origins:
-            above = above[:-1]
-        file, place = self.origins.get(above, (self.file, Place(0, 0)))
-        text = "" if value is None else show(value)
-        self.problems.append(Problem(file, why, *place, dotted(path), text, advice))
-
-    def folder(self, path: KeyPath) -> str:
-        """The folder from which the relative paths of this key count."""
-        return posixpath.dirname(self.origins.get(path, (self.file,))[0])
-
-
-def dotted(path: KeyPath) -> str:
-    """("listen", 0, "stream") -> "listen[0].stream"."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
 def parse(name: str, sources: Sequence[Source]) -> ServiceSpec | list[Problem]:
-    """Read the definition of service `name`; later sources lie over earlier ones."""
-    file = sources[0].file
-    reading = _Reading(file)
+    """Read the definition of service `name`; later sources lie over earlier ones.
+
+    The first that is a file of its own, no table of another one, is the definition.
+    """
+    file = next((one.file for one in sources if not one.inside), sources[0].file)
+    reading = Reading(file)
     if not is_service_name(name):
         why = f'{show(name)} cannot name a service; use small letters, digits, "-" and "_"'
         return [Problem(file, why)]
     data: dict[str, Any] = {}
     for source in sources:
-        _lay_over(data, _load(source, reading), source, reading)
+        lay_over(data, load(source, reading), source, reading)
     if reading.problems:
         return reading.problems
     spec = _service(name, data, reading)
     return sorted(reading.problems, key=lambda p: (p.file, p.line)) if reading.problems else spec
 
 
-def _load(source: Source, reading: _Reading) -> dict[str, Any]:
-    try:
-        return tomli.loads(source.text)
-    except tomli.TOMLDecodeError as e:
-        why = f"this is not TOML: {e.msg}"
-        reading.problems.append(Problem(source.file, why, e.lineno, e.colno))
-    except RecursionError:
-        reading.problems.append(Problem(source.file, "this is not TOML: it is nested too deeply"))
-    return {}
-
-
-def _lay_over(
-    below: dict[str, Any], above: dict[str, Any], source: Source, reading: _Reading
-) -> None:
-    if not above:
-        return
-    for path, place in places(source.text).items():
-        reading.origins[path] = (source.file, place)
-    _merge(below, above)
-
-
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
-    for name, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(name), dict):
-            _merge(below[name], value)
-        else:
-            below[name] = value
-
-
-def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
+def _service(name: str, data: dict[str, Any], reading: Reading) -> ServiceSpec:
     """The spec; wrong only where `reading` has problems."""
     _check_tables(data, reading)
     tables = {
-        table: _table(cls, data.get(table, {}), (table,), reading) for table, cls in TABLES.items()
+        table: read_table(cls, data.get(table, {}), (table,), reading)
+        for table, cls in TABLES.items()
     }
     _check_type(tables["service"], data, reading)
     short = tables["service"].listen
@@ -161,7 +80,7 @@ def _service(name: str, data: dict[str, Any], reading: _Reading) -> ServiceSpec:
     )
 
 
-def _check_pool(pool: PoolKeys, reading: _Reading) -> None:
+def _check_pool(pool: PoolKeys, reading: Reading) -> None:
     least, most = pool.bounds
     if least > most:
         why = f"{least} is more than max_instances ({most})"
@@ -171,7 +90,7 @@ def _check_pool(pool: PoolKeys, reading: _Reading) -> None:
         reading.problem(("pool", "instances"), why, pool.instances)
 
 
-def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: _Reading) -> None:
+def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: Reading) -> None:
     """A kitten has a class, another program a command, and no keys of the other one."""
     written = data.get("service", {})
     given = written if isinstance(written, dict) else {}
@@ -185,7 +104,9 @@ def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: _Reading) -> N
         return
     if "exec" not in given:
         reading.problem(("service", "exec"), 'is missing; write exec = ["program", "argument"]')
-    for path in reading.origins:
+    for path, (file, _) in reading.origins.items():
+        if file in reading.others:
+            continue  # what [defaults] says to kittens
         dotted_path = dotted(path)
         listener = path[0] == "listen" and path[-1] in LISTENERS_KITTENS_ONLY
         if dotted_path in KITTENS_ONLY or listener:
@@ -193,7 +114,7 @@ def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: _Reading) -> N
             reading.problem(path, why)
 
 
-def _check_tables(data: dict[str, Any], reading: _Reading) -> None:
+def _check_tables(data: dict[str, Any], reading: Reading) -> None:
     for table, value in data.items():
         known = table in TABLES or table in FREE_TABLES
         if table in REFUSED_TABLES:
@@ -204,7 +125,13 @@ def _check_tables(data: dict[str, Any], reading: _Reading) -> None:
             reading.problem((table,), "unknown key", None, hint(table, "", KNOWN))
 
 
-def _table(cls: type[Any], data: object, path: KeyPath, reading: _Reading) -> Any:
+def read_table(
+    cls: type[Any],
+    data: object,
+    path: KeyPath,
+    reading: Reading,
+    known: Sequence[str] = (),
+) -> Any:
     """One table as its class; keys that cannot be read keep their default."""
     keys = keys_of(cls)
     given = data if isinstance(data, dict) else {}
@@ -212,7 +139,9 @@ def _table(cls: type[Any], data: object, path: KeyPath, reading: _Reading) -> An
     for name, value in given.items():
         key = keys.get(name)
         if key is None:
-            reading.problem((*path, name), "unknown key", None, hint(name, str(path[0]), KNOWN))
+            reading.problem(
+                (*path, name), "unknown key", None, hint(name, str(path[0]), known or KNOWN)
+            )
         elif key.refused:
             reading.problem((*path, name), key.refused, value)
         else:
@@ -223,9 +152,7 @@ def _table(cls: type[Any], data: object, path: KeyPath, reading: _Reading) -> An
     return cls(**values)
 
 
-def _read(
-    values: dict[str, Any], key: Key, value: object, path: KeyPath, reading: _Reading
-) -> None:
+def _read(values: dict[str, Any], key: Key, value: object, path: KeyPath, reading: Reading) -> None:
     try:
         result = key.kind.read(value)
     except ValueError as e:
@@ -243,7 +170,7 @@ def _from_folder(value: Any, folder: str) -> Any:
     return posixpath.normpath(posixpath.join(folder, value)) if value else ""
 
 
-def _config(data: object, reading: _Reading) -> dict[str, Any]:
+def _config(data: object, reading: Reading) -> dict[str, Any]:
     given = data if isinstance(data, dict) else {}
     for name, value in given.items():
         low = name.lower()
@@ -253,7 +180,7 @@ def _config(data: object, reading: _Reading) -> dict[str, Any]:
     return given
 
 
-def _environment(data: object, reading: _Reading) -> dict[str, str]:
+def _environment(data: object, reading: Reading) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in (data if isinstance(data, dict) else {}).items():
         path = ("environment", name)
@@ -266,7 +193,7 @@ def _environment(data: object, reading: _Reading) -> dict[str, str]:
     return values
 
 
-def _credentials(data: object, reading: _Reading) -> dict[str, str]:
+def _credentials(data: object, reading: Reading) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in (data if isinstance(data, dict) else {}).items():
         path = ("credentials", name)
@@ -277,12 +204,12 @@ def _credentials(data: object, reading: _Reading) -> dict[str, str]:
     return values
 
 
-def _listeners(data: object, short: Iterable[str], reading: _Reading) -> tuple[ListenerSpec, ...]:
+def _listeners(data: object, short: Iterable[str], reading: Reading) -> tuple[ListenerSpec, ...]:
     """[[listen]], and service.listen as if it were written so: named by its address."""
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
         reading.problem(("listen",), str(wrong(data, "a list of tables: write [[listen]]")), data)
         data = []
-    found = [_table(ListenerSpec, item, ("listen", n), reading) for n, item in enumerate(data)]
+    found = [read_table(ListenerSpec, item, ("listen", n), reading) for n, item in enumerate(data)]
     found += [ListenerSpec(name=address, stream=address) for address in short]
     names: set[str] = set()
     for number, listener in enumerate(found):

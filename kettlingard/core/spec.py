@@ -76,6 +76,9 @@ def _key(kind: Kind, default: object, change: Change, doc: str, *, required: boo
     return field(default=default, metadata=metadata)
 
 
+key_field = _key  # for the tables of other files
+
+
 def _later(kind: Kind, change: Change, doc: str, why: str = NOT_YET) -> Any:
     """A key that is known and refused."""
     return field(default=None, metadata={"key": Key(kind, change, doc, why)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kettlingard.errors import PathError
@@ -14,6 +14,7 @@ from .files import read_small
 
 MAX_SIZE = 1024 * 1024  # bytes of a definition
 SUFFIX = ".toml"
+DROPINS = SUFFIX + ".d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class DefinitionFile:
     text: str | None = None
     problem: str = ""  # a sentence; then text is None
     line: int = 0  # where, if the problem has a place
+    dropins: tuple[DefinitionFile, ...] = ()  # NAME.toml.d/*.toml, in the order they are laid over
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +48,55 @@ def read_definitions(
     """Read all definitions by service name; a later folder's file replaces an earlier one's.
 
     A file that cannot be used stands for itself with its problem; a folder that is
-    not there is an empty one.
+    not there is an empty one. Drop-ins of all folders count, whichever has the definition.
     """
     found: dict[str, DefinitionFile] = {}
+    over: dict[str, dict[str, DefinitionFile]] = {}
     problems: list[FolderProblem] = []
     for folder in folders:
-        try:
-            names = sorted(os.listdir(folder))
-            problem = _writable_by_others(folder, os.stat(folder))
-        except FileNotFoundError:
-            continue
-        except OSError as why:
-            problem = f"cannot read {folder}: {why.strerror}"
+        names, problem = _listed(folder)
         if problem:
             problems.append(FolderProblem(folder, problem))
-            continue
         for name in names:
-            if not ignored(name):
+            if name.endswith(DROPINS) and not ignored(name.removesuffix(".d")):
+                problems += _read_dropins(folder.absolute() / name, over)
+            elif not ignored(name):
                 one = read_definition(folder.absolute() / name)
                 found[one.name] = one
+    for service, files in over.items():
+        if service in found:
+            dropins = tuple(files[name] for name in sorted(files))
+            found[service] = replace(found[service], dropins=dropins)
+        else:
+            folder = next(iter(files.values())).path.parent
+            problems.append(
+                FolderProblem(folder, f"{folder}: there is no {service}.toml to change")
+            )
     return found, problems
+
+
+def _listed(folder: Path) -> tuple[list[str], str]:
+    """The names in a folder, none if it is not there; or why it cannot be used."""
+    try:
+        names = sorted(os.listdir(folder))
+        problem = _writable_by_others(folder, folder.stat())
+    except FileNotFoundError:
+        return [], ""
+    except OSError as why:
+        return [], f"cannot read {folder}: {why.strerror}"
+    return ([], problem) if problem else (names, "")
+
+
+def _read_dropins(folder: Path, over: dict[str, dict[str, DefinitionFile]]) -> list[FolderProblem]:
+    """Add the drop-ins of NAME.toml.d to those of that service."""
+    names, problem = _listed(folder)
+    if problem:
+        return [FolderProblem(folder, problem)]
+    service = folder.name.removesuffix(DROPINS)
+    for name in names:
+        if not ignored(name):
+            over.setdefault(service, {})[name] = read_definition(folder / name)
+    return []
 
 
 def read_definition(path: Path) -> DefinitionFile:

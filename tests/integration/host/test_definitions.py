@@ -117,3 +117,23 @@ def test_root_refuses_a_folder_that_others_may_write(tmp_path):
     found, problems = read_definitions([tmp_path / "open"])
     assert not found
     assert "chmod go-w" in problems[0].problem
+
+
+def test_drop_ins_of_all_folders_lie_over_the_definition_in_order_of_their_names(tmp_path):
+    for folder, name in (("vendor", "20.toml"), ("etc", "10.toml"), ("etc", "20.toml")):
+        path = tmp_path / folder / "blog.toml.d" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {folder}")
+    (tmp_path / "etc" / "blog.toml.d" / "30.toml.bak").write_text("not this one")
+    (tmp_path / "vendor" / "blog.toml").write_text("")
+    found, problems = read_definitions([tmp_path / "vendor", tmp_path / "etc"])
+    texts = [(one.path.name, one.text) for one in found["blog"].dropins]
+    assert texts == [("10.toml", "# etc"), ("20.toml", "# etc")]
+    assert not problems
+
+
+def test_drop_ins_of_nothing_are_said(tmp_path):
+    (tmp_path / "blgo.toml.d").mkdir()
+    (tmp_path / "blgo.toml.d" / "1.toml").write_text("")
+    _, [problem] = read_definitions([tmp_path])
+    assert "there is no blgo.toml to change" in problem.problem
