@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NamedTuple
 
 from kettlingar.errors import (
@@ -31,39 +32,39 @@ from kettlingar.errors import (
 from kettlingar.sync import BlockingClient
 from kettlingar.transport.unixpath import connect_unix
 
-from . import ctl_ask, ctl_call, ctl_life, ctl_look
 from .ctl_args import Command, UsageError, help_text, parse
 from .ctl_find import candidates, nobody_answers
 from .ctl_output import complain, say
 
-COMMANDS: dict[str, Callable[[BlockingClient, Command], int]] = {
-    "status": ctl_ask.status,
-    "logs": ctl_ask.logs,
-    "methods": ctl_ask.methods,
-    "start": ctl_life.change,
-    "stop": ctl_life.change,
-    "restart": ctl_life.change,
-    "reload": ctl_life.reload,
-    "plan": ctl_life.plan,
-    "apply": ctl_life.apply,
-    "scale": ctl_life.scale,
-    "enable": ctl_life.enable,
-    "disable": ctl_life.enable,
-    "rollback": ctl_life.rollback,
-    "kill": ctl_life.kill,
-    "reset-failed": ctl_life.reset_failed,
-    "show": ctl_look.show,
-    "events": ctl_look.events,
-    "deps": ctl_look.deps,
-    "sockets": ctl_look.sockets,
-    "stack": ctl_look.stack,
-    "top": ctl_look.top,
-    "metrics": ctl_look.metrics,
-    "token": ctl_look.token,
-    "exec": ctl_look.execute,
-    "wait": ctl_life.wait,
-    "daemon": ctl_life.daemon,
-    "call": ctl_call.call,
+# Each command's module, and its function: imported when it is asked for, and no other.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "status": ("ctl_ask", "status"),
+    "logs": ("ctl_ask", "logs"),
+    "methods": ("ctl_ask", "methods"),
+    "start": ("ctl_life", "change"),
+    "stop": ("ctl_life", "change"),
+    "restart": ("ctl_life", "change"),
+    "reload": ("ctl_life", "reload"),
+    "plan": ("ctl_life", "plan"),
+    "apply": ("ctl_life", "apply"),
+    "scale": ("ctl_life", "scale"),
+    "enable": ("ctl_life", "enable"),
+    "disable": ("ctl_life", "enable"),
+    "rollback": ("ctl_life", "rollback"),
+    "kill": ("ctl_life", "kill"),
+    "reset-failed": ("ctl_life", "reset_failed"),
+    "show": ("ctl_look", "show"),
+    "events": ("ctl_look", "events"),
+    "deps": ("ctl_look", "deps"),
+    "sockets": ("ctl_look", "sockets"),
+    "stack": ("ctl_look", "stack"),
+    "top": ("ctl_look", "top"),
+    "metrics": ("ctl_look", "metrics"),
+    "token": ("ctl_look", "token"),
+    "exec": ("ctl_look", "execute"),
+    "wait": ("ctl_life", "wait"),
+    "daemon": ("ctl_life", "daemon"),
+    "call": ("ctl_call", "call"),
 }
 ANSWER = 10.0  # seconds that the supervisor may take for what it can say at once
 ENDLESS = ("follow", "watch")  # options that only Ctrl-C ends
@@ -108,11 +109,19 @@ def main(argv: Sequence[str]) -> int:
 def _run(command: Command) -> int:
     control = _control(command)
     try:
-        return COMMANDS[command.verb](control, command)
+        return _function_of(command.verb)(control, command)
     except KeyboardInterrupt:
         return 0 if any(command.options.get(option) for option in ENDLESS) else 130
     finally:
         control.close()
+
+
+def _function_of(verb: str) -> Callable[[BlockingClient, Command], int]:
+    module, name = COMMANDS[verb]
+    function: Callable[[BlockingClient, Command], int] = getattr(
+        import_module(f".{module}", __package__), name
+    )
+    return function
 
 
 def _sentence(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from . import _strict
 from ._framing import Events, MessageParser
@@ -19,12 +19,15 @@ _MOST_KNOWN: Final = 512  # bytes of a head that is remembered, as the next one 
 _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin with HTTP/1.1 NNN")
 
 
-class _Known(NamedTuple):
+class _Known:
     """The last request's head, read: the next one is often the same, or has the same headers."""
 
-    whole: bytes
-    block: bytes  # all but its first line
-    head: RequestHead  # ours alone: what is given away is a copy
+    __slots__ = ("block", "head", "whole")
+
+    def __init__(self, whole: bytes, block: bytes, head: RequestHead) -> None:
+        self.whole = whole
+        self.block = block  # all but its first line
+        self.head = head  # ours alone: what is given away is a copy
 
 
 def _copy_of(head: RequestHead) -> RequestHead:
