@@ -25,6 +25,7 @@ from kettlingard.core.state import Circumstances
 from kettlingard.core.vocabulary import COMING
 from kettlingard.core.words import Word
 from kettlingard.host import clock
+from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.host.refusal import Refusals
@@ -57,9 +58,11 @@ class Daemon:
         layout: Layout,
         catalog: Catalog,
         open_files: OpenFiles,
+        handed: Handed | None = None,
     ) -> None:
         self.loop = loop
         self._open_files = open_files
+        self._handed = handed or Handed([])
         self.layout = layout
         self.catalog = catalog
         self.remembered = Remembered(Path(layout.state) / "remembered.json", clock.boot_id())
@@ -152,7 +155,7 @@ class Daemon:
             loop=self.loop,
             reaper=self.reaper,
             starter=self._starter,
-            ingress=lambda name: Ingress(self.loop, name, self._refusals),
+            ingress=lambda name: Ingress(self.loop, name, self._refusals, self._handed),
             meetings=Path(self.layout.meetings),
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
@@ -334,5 +337,6 @@ class Daemon:
         for service in self.services.values():
             service.close()
         self._refusals.close()
+        self._handed.close()
         self._zygotes.close()
         self.reaper.close()

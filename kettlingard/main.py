@@ -2,6 +2,7 @@
 
 up       supervise the services of a folder, in the foreground
 check    read definitions and say what is wrong with them
+unit     print systemd units for it
 version
 """
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["ctl"]:
         os.execvp(sys.executable, [sys.executable, "-m", "kettlingar", *arguments])  # noqa: S606
     options = _parser().parse_args(arguments)
-    command = {"up": up, "check": check, "version": version}[options.command]
+    command = {"up": up, "check": check, "unit": unit, "version": version}[options.command]
     return command(options)
 
 
@@ -48,8 +49,19 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--no-adopt", action="store_true", help="end what a killed kettlingard left running first"
     )
+    one.add_argument(
+        "--exit-on-failure", action="store_true", help="end with its code when a service fails"
+    )
     two = commands.add_parser("check", help="say what is wrong with definitions")
     two.add_argument("files", metavar="FILE-OR-DIR", nargs="+")
+    three = commands.add_parser("unit", help="print systemd units for it")
+    whose = three.add_mutually_exclusive_group()
+    whose.add_argument("--system", action="store_true", help="of the machine (the default of root)")
+    whose.add_argument("--user", action="store_true", help="of a user")
+    three.add_argument("--socket", action="store_true", help="systemd opens the control socket")
+    three.add_argument(
+        "--fdstore", metavar="N", type=int, default=0, help="systemd keeps up to N descriptors"
+    )
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -57,6 +69,16 @@ def _parser() -> argparse.ArgumentParser:
 def version(_options: argparse.Namespace) -> int:
     """Print the version."""
     _say(f"kettlingard {__version__}")
+    return 0
+
+
+def unit(options: argparse.Namespace) -> int:
+    """Print what is to be written to systemd's folder."""
+    from .unit import Wish, units
+
+    system = options.system or (os.geteuid() == 0 and not options.user)
+    program = os.path.abspath(sys.argv[0])
+    _say(units(Wish(program, system, socket=options.socket, fdstore=options.fdstore)))
     return 0
 
 
@@ -100,7 +122,13 @@ def up(options: argparse.Namespace) -> int:
         _say(said)
         return 0 if said == "ready" else FAILED
     try:
-        return supervise(layout, folders, settings, adopt=keys.adopt and not options.no_adopt)
+        return supervise(
+            layout,
+            folders,
+            settings,
+            adopt=keys.adopt and not options.no_adopt,
+            exit_on_failure=options.exit_on_failure,
+        )
     except (AlreadyRunningError, ListenError, PathError, OSError) as why:
         sys.stderr.write(f"kettlingard: {why}\n")
         return FAILED

@@ -19,12 +19,12 @@ from kettlingar.process import hooks_of, settings_of
 from kettlingar.server import Server
 from kettlingar.serving import Origin
 from kettlingar.transport.acceptor import Acceptor
-from kettlingar.transport.notify import Notifier
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
 from kettlingard.host import prctl
 from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
 from kettlingard.host.files import Lock, private_dir
+from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import listen
 from kettlingard.host.meeting import clear
@@ -38,6 +38,7 @@ from .control import Control
 from .daemon import Daemon
 from .keeping import Keeper, left_behind
 from .logkeeping import LogKeeper
+from .outside import Outside
 from .ownlog import OwnLog
 from .reach import caller_at
 from .settings import Settings
@@ -49,7 +50,12 @@ LAST_ANSWERS = 1.0  # seconds for those who still ask when all services have end
 
 
 def supervise(
-    layout: Layout, folders: Sequence[Path], settings: DaemonSpec, *, adopt: bool = True
+    layout: Layout,
+    folders: Sequence[Path],
+    settings: DaemonSpec,
+    *,
+    adopt: bool = True,
+    exit_on_failure: bool = False,
 ) -> int:
     """Supervise the services of these folders until told to stop; return the exit code.
 
@@ -71,6 +77,8 @@ def supervise(
             files,
             " ".join(ctl.split()),
             adopt,
+            exit_on_failure,
+            Handed.take(os.environ),
             program,
             lock,
             own_log,
@@ -95,6 +103,8 @@ class _Start:
     files: OpenFiles
     ctl: str
     adopt: bool
+    exit_on_failure: bool
+    handed: Handed
     program: Program
     lock: Lock
     own_log: OwnLog
@@ -129,10 +139,9 @@ def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple
 
 async def _up(start: _Start) -> int:
     loop, layout = asyncio.get_running_loop(), start.layout
-    daemon = Daemon(loop, layout, start.catalog, start.files)
-    notifier = Notifier.from_environment(os.environ)
-    keeper = Keeper(daemon, Path(layout.snapshot))
-    adoption = Adoption(daemon)
+    daemon = Daemon(loop, layout, start.catalog, start.files, start.handed)
+    outside = Outside(daemon, os.environ, exit_on_failure=start.exit_on_failure)
+    keeper, adoption = Keeper(daemon, Path(layout.snapshot)), Adoption(daemon)
     upgrade = Upgrade(
         daemon,
         keeper,
@@ -143,18 +152,19 @@ async def _up(start: _Start) -> int:
     )
     logs = LogKeeper(daemon, start.own_log)
     settings = Settings(start.settings, daemon, start.catalog)
-    signals = _hear(daemon, upgrade, logs, settings)
+    signals = _hear(daemon, upgrade, logs, settings, outside)
     server = _serve(Control(daemon, upgrade, settings))
     settled = await _before(daemon, adoption, start)
     acceptor = _listen(loop, start, server)
     upgrade.door = (server, acceptor)
     _begin(daemon, start, settled, logs)
     keeper.begin()
-    notifier.ready()
+    outside.begin()
     try:
         await daemon.ended.wait()
-        notifier.stopping()
+        outside.ending()
     finally:
+        outside.close()
         adoption.close()
         keeper.end()
         clear(Path(layout.meetings))
@@ -164,20 +174,22 @@ async def _up(start: _Start) -> int:
         await logs.close()
         signals.close()
     log.info("stopped pid=%d", os.getpid())
-    return 0
+    return outside.exit_code
 
 
 def _serve(control: Control) -> Server:
     return Server(control, settings_of(control, ""), hooks_of(control))
 
 
-def _hear(daemon: Daemon, upgrade: Upgrade, logs: LogKeeper, settings: Settings) -> Signals:
+def _hear(
+    daemon: Daemon, upgrade: Upgrade, logs: LogKeeper, settings: Settings, outside: Outside
+) -> Signals:
     signals = Signals(daemon.loop)
     wishes: dict[Wish, Callable[[], object]] = {
         Wish.DRAIN: lambda: daemon.drain("signal"),
         Wish.UPGRADE: lambda: upgrade.soon("signal"),
         Wish.REOPEN: logs.reopen,
-        Wish.RELOAD: settings.reload,
+        Wish.RELOAD: lambda: outside.reload(settings.reload),
     }
     signals.on_wish(lambda wish: wishes[wish]())
     signals.on_child(daemon.reaper.sweep)
@@ -230,9 +242,10 @@ def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> A
         log.warning("control socket paused reason=%s", error.strerror)
 
     if start.before is not None:
-        inherited = socket.socket(fileno=start.before.passage.control)
-        return Acceptor(loop, inherited, accepted, trouble)
-    sock = listen(start.layout.socket, mode=start.settings.daemon.control_mode)
+        sock = socket.socket(fileno=start.before.passage.control)
+    else:
+        path, mode = start.layout.socket, start.settings.daemon.control_mode
+        sock = start.handed.copy("control", path) or listen(path, mode=mode)
     return Acceptor(loop, sock, accepted, trouble)
 
 

@@ -37,6 +37,14 @@ class Notifier:
         """Say in one line, for people, what the service is doing."""
         return self._send(*_status(text))
 
+    def reloading(self, microseconds: int) -> bool:
+        """Say that the service reads its configuration, from this time of CLOCK_MONOTONIC on."""
+        return self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
+
+    def alive(self) -> bool:
+        """Say that the service is not stuck (WatchdogSec=)."""
+        return self._send("WATCHDOG=1")
+
     def _send(self, *lines: str) -> bool:
         if not self._address or not lines:
             return False

@@ -103,7 +103,9 @@ class ServiceKeys:
     description: str = _key(TEXT, "", L, "one line for people")
     documentation: str = _key(TEXT, "", L, "where to read more")
     enabled: bool = _key(BOOL, True, L, "started with the daemon")
-    essential: object = _later(BOOL, L, "the daemon ends when it ends in failed")
+    essential: bool = _key(
+        BOOL, False, L, "when it ends in failed the daemon ends too, with its code; for containers"
+    )
     working_directory: str = _key(PATH, "", R, "default: the service's state folder")
     user: str = _key(TEXT, "", R, "who it runs as; needed with --system, where root is refused")
     group: str = _key(TEXT, "", R, "its group; default: the user's own")
@@ -315,6 +317,7 @@ class ServiceSpec:
 
 # Keys that mean nothing to a program that is no kitten
 KITTENS_ONLY = (
+    "pool.min_instances", "pool.max_instances", "pool.idle_timeout", "pool.recycle_requests",
     "config", "service.kitten", "service.python", "service.python_path", "service.drain_timeout",
     "service.watchdog_timeout", "pool.zygote", "pool.preload", "access.call", "access.methods",
     "access.url_file", "access.public_methods", "log.level",

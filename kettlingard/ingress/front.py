@@ -35,13 +35,15 @@ class Front:
         on_connection: Callable[[Front, socket.socket], None],
         after_batch: Callable[[], None],
         refusal: bytes,
+        handed: bool = False,
     ) -> None:
         self.spec = spec
         self.address = local_address(sock)
         self.last: int | None = None  # the run that got the last connection
         self._loop = loop
         self._silent_until = 0.0
-        self._inode = _inode(spec.stream)
+        self._handed = handed  # somebody else has it too, and goes on with it after us
+        self._inode = None if handed else _inode(spec.stream)
 
         def accepted(connection: socket.socket, _address: Any) -> None:
             on_connection(self, connection)
@@ -101,7 +103,7 @@ class Front:
 
     def close(self) -> None:
         """Stop listening, whoever guards a copy; a path of ours is removed."""
-        if not self.closed:
+        if not self.closed and not self._handed:
             with suppress(OSError):
                 self._acceptor.sock.shutdown(socket.SHUT_RDWR)
         self._acceptor.close()

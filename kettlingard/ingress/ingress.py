@@ -24,6 +24,7 @@ from kettlingard.core.balance import choose
 from kettlingard.core.custody import Fate, Stage, fate
 from kettlingard.core.passage import PassedService
 from kettlingard.core.spec import ListenerSpec
+from kettlingard.host.handed import Handed
 from kettlingard.host.listeners import listen
 from kettlingard.host.refusal import Refusals, unavailable
 from kettlingard.host.touch import touch_of
@@ -43,7 +44,14 @@ MOST = 250  # descriptors in one message
 class Ingress:
     """The listeners and accepted connections of one service. Runs are known by their numbers."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, service: str, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        service: str,
+        refusals: Refusals,
+        handed: Handed | None = None,
+    ) -> None:
+        self._handed = handed or Handed([])
         self._counts = Counts()
         self._loop = loop
         self._service = service
@@ -99,7 +107,11 @@ class Ingress:
 
     def _front(self, spec: ListenerSpec) -> Front:
         sock = self._inherited.pop(spec.stream, None)
+        handed = sock is None
         if sock is None:
+            sock = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
+        if sock is None:
+            handed = False
             sock = listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode)
         return Front(
             self._loop,
@@ -108,6 +120,7 @@ class Ingress:
             on_connection=self._accepted,
             after_batch=self._dispatch,
             refusal=self._nobody,
+            handed=handed,
         )
 
     def close(self) -> None:
