@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -31,7 +30,6 @@ class Mini(RPCKitten):
     async def public_api_well(self, _request):
         return {"ok": True}
 """
-SOCKETS = "{folder}/{{}}.sock"
 
 Start = Callable[[str, int], list[str]]
 
@@ -337,8 +335,3 @@ def deaths(plan: Plan) -> None:
     what = "from kill -9 to an answer"
     found.compare(what, "ms", "kettlingard", "LIMIT zygote", "ms", "<= 3")
     found.compare(f"{what}, exec", "ms", "kettlingard, exec", "LIMIT popen", "ms", "<= 1.2")
-
-
-def grows(counts: tuple[int, ...] = (1, 10, 50, 100, 200, 500)) -> dict[int, float]:
-    """Seconds until so many services answer: how the cost grows."""
-    return {n: statistics.median(_up(ours, n)()["seconds"] for _ in range(3)) for n in counts}

@@ -20,14 +20,19 @@ _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin w
 
 
 class _Known:
-    """The last request's head, read: the next one is often the same, or has the same headers."""
+    """A request's head, read: the next one is often the same, or has the same headers."""
 
-    __slots__ = ("block", "head", "whole")
+    __slots__ = ("block", "head", "limits", "whole")
 
-    def __init__(self, whole: bytes, block: bytes, head: RequestHead) -> None:
+    def __init__(self, limits: Limits, whole: bytes, block: bytes, head: RequestHead) -> None:
+        self.limits = limits  # under which it was judged
         self.whole = whole
         self.block = block  # all but its first line
         self.head = head  # ours alone: what is given away is a copy
+
+
+_seen: Final[dict[bytes, _Known]] = {}  # whole heads, for the first request on a connection
+_MOST_SEEN: Final = 64
 
 
 def _copy_of(head: RequestHead) -> RequestHead:
@@ -58,7 +63,7 @@ class RequestParser(MessageParser[RequestHead]):
         return parts if isinstance(parts, Refusal) else None
 
     def _read(self, head: bytes) -> RequestHead | Refusal | None:
-        known = self._known
+        known = self._known or self._seen_before(head)
         if known is not None and head == known.whole:
             self._left = known.head.content_length or 0
             return _copy_of(known.head)
@@ -82,10 +87,20 @@ class RequestParser(MessageParser[RequestHead]):
             self._remember(found, head, end)
         return found
 
+    def _seen_before(self, head: bytes) -> _Known | None:
+        """A connection's first head may be what another one's was."""
+        known = _seen.get(head)
+        if known is not None and known.limits is self._limits:
+            self._known = known
+        return self._known
+
     def _remember(self, head: RequestHead, whole: bytes, end: int) -> None:
         usual = not (head.upgrade or head.expect_continue or self._chunks is not None)
         if usual and len(whole) <= _MOST_KNOWN and head.target.startswith("/"):
-            self._known = _Known(whole, whole[end:], _copy_of(head))
+            self._known = _Known(self._limits, whole, whole[end:], _copy_of(head))
+            if len(_seen) >= _MOST_SEEN:
+                _seen.clear()
+            _seen[whole] = self._known
 
     def _read_again(self, known: _Known, first: bytes) -> RequestHead | None:
         """A head whose headers are known: they mean the same after the same method and version.
