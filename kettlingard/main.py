@@ -2,6 +2,7 @@
 
 up       supervise the services of a folder, in the foreground
 check    read definitions and say what is wrong with them
+schema   print JSON Schema of a definition
 unit     print systemd units for it
 version
 """
@@ -9,17 +10,17 @@ version
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from kettlingar._version import __version__
+from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout, home_layout, system_layout, user_layout
 from kettlingard.errors import AlreadyRunningError, ListenError, PathError
 from kettlingard.host.become import REHEARSAL, taken
-
-from .catalog import Catalog
 
 FAILED, INVALID = 1, 6
 
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["ctl"]:
         os.execvp(sys.executable, [sys.executable, "-m", "kettlingar", *arguments])  # noqa: S606
     options = _parser().parse_args(arguments)
-    command = {"up": up, "check": check, "unit": unit, "version": version}[options.command]
+    commands = {"up": up, "check": check, "schema": schema, "unit": unit, "version": version}
+    command = commands[options.command]
     return command(options)
 
 
@@ -40,11 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("up", help="supervise the services of a folder, in the foreground")
-    where = one.add_mutually_exclusive_group()
-    where.add_argument("--home", metavar="DIR", help="keep everything under one folder")
-    where.add_argument("--user", action="store_true", help="use the XDG directories")
-    where.add_argument("--system", action="store_true", help="use /run, /var/lib and /etc")
-    one.add_argument("--config", metavar="FILE", help="kettlingard.toml")
+    _add_places(one)
     one.add_argument("--services", metavar="DIR", action="append", help="definitions; repeatable")
     one.add_argument(
         "--no-adopt", action="store_true", help="end what a killed kettlingard left running first"
@@ -53,7 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         "--exit-on-failure", action="store_true", help="end with its code when a service fails"
     )
     two = commands.add_parser("check", help="say what is wrong with definitions")
-    two.add_argument("files", metavar="FILE-OR-DIR", nargs="+")
+    two.add_argument("files", metavar="FILE-OR-DIR", nargs="*", help="default: all definitions")
+    two.add_argument(
+        "--import", dest="imports", action="store_true", help="and import their classes"
+    )
+    two.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    _add_places(two)
+    commands.add_parser("schema", help="print JSON Schema of a definition, for editors")
     three = commands.add_parser("unit", help="print systemd units for it")
     whose = three.add_mutually_exclusive_group()
     whose.add_argument("--system", action="store_true", help="of the machine (the default of root)")
@@ -64,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("version", help="print the version")
     return parser
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--home", metavar="DIR", help="keep everything under one folder")
+    where.add_argument("--user", action="store_true", help="use the XDG directories")
+    where.add_argument("--system", action="store_true", help="use /run, /var/lib and /etc")
+    parser.add_argument("--config", metavar="FILE", help="kettlingard.toml")
 
 
 def version(_options: argparse.Namespace) -> int:
@@ -84,34 +96,52 @@ def unit(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Print the problems of definitions; 6 if there are any."""
-    folders = [Path(name) for name in options.files]
-    found, problems = Catalog([path for path in folders if path.is_dir()]).read()
-    for path in folders:
-        if not path.is_dir():
-            alone = Catalog([path.parent]).read_one(path.name.removesuffix(".toml"))
-            if alone is None:
-                problems.append(f"{path}: there is no such definition")
-            else:
-                found[alone.name] = alone
-    problems += [str(problem) for one in found.values() for problem in one.problems]
-    for text in problems:
-        _say(text)
-    return INVALID if problems else 0
+    from .checking import check as look
+
+    layout = _layout(options)
+    settings = _settings(options, layout)
+    if settings is None:
+        return INVALID
+    paths = [Path(name) for name in options.files or layout.services]
+    found = look(paths, settings.defaults, imports=options.imports)
+    if options.output == "json":
+        _say(json.dumps(found.as_dict()))
+    else:
+        for problem in found.problems:
+            _say(str(problem))
+    return INVALID if found.problems else 0
+
+
+def schema(_options: argparse.Namespace) -> int:
+    """Print JSON Schema of a definition."""
+    from kettlingard.core.schema import schema as definition
+
+    _say(json.dumps(definition(), indent=2))
+    return 0
+
+
+def _settings(options: argparse.Namespace, layout: Layout) -> DaemonSpec | None:
+    """kettlingard.toml; None: it has problems, which are said."""
+    from .settings import read_settings
+
+    config = Path(options.config or layout.config).absolute()
+    found = read_settings(config, must_exist=bool(options.config))
+    if not isinstance(found, list):
+        return found
+    for problem in found:
+        sys.stderr.write(f"{problem}\n")
+    return None
 
 
 def up(options: argparse.Namespace) -> int:
     """Supervise until told to stop."""
     layout = _layout(options)
     folders = [Path(name).absolute() for name in options.services or layout.services]
-    from .settings import read_settings
     from .up import catalog_of, supervise
     from .upgrade import rehearse
 
-    config = Path(options.config or layout.config).absolute()
-    settings = read_settings(config, must_exist=bool(options.config))
-    if isinstance(settings, list):
-        for problem in settings:
-            sys.stderr.write(f"{problem}\n")
+    settings = _settings(options, layout)
+    if settings is None:
         return INVALID
     keys = settings.daemon
     layout = layout.adjusted(control=keys.control_socket, state=keys.state_directory)

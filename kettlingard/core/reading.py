@@ -31,7 +31,7 @@ class Source:
 class Problem:
     """One thing that is wrong, where, and what to do."""
 
-    file: str
+    file: str  # "" = none: `why` says all
     why: str
     line: int = 0  # 0 = the file as a whole
     column: int = 0
@@ -41,8 +41,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        start = f"{place}: " if place else ""
         key = f"{self.key}: " if self.key else ""
-        return f"{place}: {key}{self.why}" + (f"; {self.hint}" if self.hint else "")
+        return f"{start}{key}{self.why}" + (f"; {self.hint}" if self.hint else "")
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 Reader = Callable[[object], Any]
@@ -35,11 +35,15 @@ SIGNAL_NAMES = {number: name for name, number in SIGNALS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a key takes. `is_path`: its texts count from the definition's own folder."""
+    """What a key takes, for people (name), editors (form) and the parser (read).
+
+    `form` is JSON Schema; `is_path`: its texts count from the definition's own folder.
+    """
 
     name: str
     read: Reader
     is_path: bool = False
+    form: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def show(value: object) -> str:
@@ -213,7 +217,7 @@ def at_least(least: int) -> Kind:
             raise ValueError(f"{number} is less than {least}")
         return number
 
-    return Kind(f"integer >= {least}", read)
+    return Kind(f"integer >= {least}", read, form={"type": "integer", "minimum": least})
 
 
 def between(least: int, most: int) -> Kind:
@@ -225,7 +229,8 @@ def between(least: int, most: int) -> Kind:
             raise ValueError(f"{number} is not in {least}..{most}")
         return number
 
-    return Kind(f"integer {least}..{most}", read)
+    form = {"type": "integer", "minimum": least, "maximum": most}
+    return Kind(f"integer {least}..{most}", read, form=form)
 
 
 def choice(*words: str, later: tuple[str, ...] = ()) -> Kind:
@@ -238,7 +243,7 @@ def choice(*words: str, later: tuple[str, ...] = ()) -> Kind:
             raise wrong(value, "one of " + ", ".join(words))
         return str(value)
 
-    return Kind(" or ".join((*words, *later)), read)
+    return Kind(" or ".join((*words, *later)), read, form={"enum": list(words)})
 
 
 def list_of(kind: Kind) -> Kind:
@@ -249,7 +254,8 @@ def list_of(kind: Kind) -> Kind:
             raise wrong(value, f"a list (of {kind.name})")
         return tuple(kind.read(item) for item in value)
 
-    return Kind(f"list of {kind.name}", read, is_path=kind.is_path)
+    form = {"type": "array", "items": dict(kind.form)}
+    return Kind(f"list of {kind.name}", read, is_path=kind.is_path, form=form)
 
 
 def _command(value: object) -> tuple[str, ...]:
@@ -259,26 +265,64 @@ def _command(value: object) -> tuple[str, ...]:
     return words
 
 
-TEXT = Kind("text", _text)
-COMMAND = Kind("list of text", _command)
-BOOL = Kind("true or false", _boolean)
-WHOLE = Kind("integer", _whole)
-DURATION = Kind("duration", _duration)
-SIZE = Kind("size", _size)
-RATE = Kind('"lines/time" or "off"', _rate)
-SHARE = Kind("number of 0 to 1", _share)
-LIMIT = Kind('integer or "infinity"', _limit)
-OCTAL = Kind("octal text", _octal)
-SIGNAL = Kind("signal", _signal)
-PATH = Kind("path", _text, is_path=True)
-EXIT_STATUS = Kind("exit status or signal", _exit_status)
-ADDRESS = Kind('"host:port" or "/path.sock"', _address)
-VARIABLE = Kind("name of a variable", _matching(_VARIABLE, "the name of a variable"))
-CREDENTIAL = Kind("name of a file", _matching(_FILE, "a name of letters, digits, dots, _ and -"))
-SERVICE = Kind("name of a service", _matching(_NAME, "the name of a service"))
-RULE = Kind("rule", _matching(_RULE, 'a rule: "uid:NAME", "gid:NAME", "service:NAME" or "any"'))
-MODULE = Kind("module", _matching(_MODULE, "the name of a module"))
-KITTEN = Kind('"module:Class"', _matching(_KITTEN, 'of the form "module:Class"'))
-PUBLIC = Kind('"all", "none" or list of names', _public_methods)
-TEXTS = Kind("table of texts", _mapping_of(TEXT))
-RULES = Kind("table of lists of rules", _mapping_of(list_of(RULE)))
+_STRING: dict[str, Any] = {"type": "string"}
+_AMOUNT: dict[str, Any] = {"type": ["number", "string"]}
+
+
+def _matches(pattern: re.Pattern[str]) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
+
+
+def _table_of(form: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": dict(form)}
+
+
+TEXT = Kind("text", _text, form=_STRING)
+COMMAND = Kind("list of text", _command, form={"type": "array", "items": _STRING, "minItems": 1})
+BOOL = Kind("true or false", _boolean, form={"type": "boolean"})
+WHOLE = Kind("integer", _whole, form={"type": "integer"})
+DURATION = Kind("duration", _duration, form=_AMOUNT)
+SIZE = Kind("size", _size, form={"type": ["integer", "string"]})
+RATE = Kind('"lines/time" or "off"', _rate, form=_STRING)
+SHARE = Kind("number of 0 to 1", _share, form={"type": "number", "minimum": 0, "maximum": 1})
+LIMIT = Kind(
+    'integer or "infinity"',
+    _limit,
+    form={"anyOf": [{"type": "integer", "minimum": 0}, {"const": "infinity"}]},
+)
+OCTAL = Kind("octal text", _octal, form={"type": "string", "pattern": "^0?[0-7]{3}$"})
+SIGNAL = Kind("signal", _signal, form={"enum": list(SIGNALS)})
+PATH = Kind("path", _text, is_path=True, form=_STRING)
+EXIT_STATUS = Kind(
+    "exit status or signal",
+    _exit_status,
+    form={"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, {"enum": list(SIGNALS)}]},
+)
+ADDRESS = Kind('"host:port" or "/path.sock"', _address, form=_STRING)
+VARIABLE = Kind(
+    "name of a variable", _matching(_VARIABLE, "the name of a variable"), form=_matches(_VARIABLE)
+)
+CREDENTIAL = Kind(
+    "name of a file",
+    _matching(_FILE, "a name of letters, digits, dots, _ and -"),
+    form=_matches(_FILE),
+)
+SERVICE = Kind("name of a service", _matching(_NAME, "the name of a service"), form=_matches(_NAME))
+RULE = Kind(
+    "rule",
+    _matching(_RULE, 'a rule: "uid:NAME", "gid:NAME", "service:NAME" or "any"'),
+    form=_matches(_RULE),
+)
+MODULE = Kind("module", _matching(_MODULE, "the name of a module"), form=_matches(_MODULE))
+KITTEN = Kind(
+    '"module:Class"', _matching(_KITTEN, 'of the form "module:Class"'), form=_matches(_KITTEN)
+)
+PUBLIC = Kind(
+    '"all", "none" or list of names',
+    _public_methods,
+    form={"anyOf": [{"enum": ["all", "none"]}, {"type": "array", "items": _STRING}]},
+)
+TEXTS = Kind("table of texts", _mapping_of(TEXT), form=_table_of(TEXT.form))
+RULES = Kind(
+    "table of lists of rules", _mapping_of(list_of(RULE)), form=_table_of(list_of(RULE).form)
+)
