@@ -6,7 +6,7 @@ A test compares what this makes with what is committed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from kettlingar.cli.ctl import EXIT_CODES  # noqa: E402
-from kettlingar.cli.ctl_verbs import VERBS  # noqa: E402
+from kettlingar.cli.ctl_verbs import EVERYWHERE, VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
 from kettlingar.transport import messages  # noqa: E402
 from kettlingard.core import place, run  # noqa: E402
@@ -33,6 +33,8 @@ from kettlingard.core.vocabulary import (  # noqa: E402
     StopWanted,
 )
 from kettlingard.core.words import Word  # noqa: E402
+from kettlingard.host.signals import WISHES  # noqa: E402
+from kettlingard.main import parser as daemon_parser  # noqa: E402
 
 MEANS = {
     1: "failed; also: the called method failed",
@@ -81,7 +83,13 @@ def definition_keys() -> str:
 def _row(field: Any) -> str:
     key = key_of(field)
     default = field.default if field.default is not MISSING else field.default_factory()
-    shown = "required" if key.required else "" if default in (None, (), {}, "") else written(key.kind, default)
+    shown = (
+        "required"
+        if key.required
+        else ""
+        if default in (None, (), {}, "")
+        else written(key.kind, default)
+    )
     meaning = f"{key.doc}. *Refused: {key.refused}.*" if key.refused else key.doc
     cells = [f"`{field.name}`", key.kind.name, shown, key.change.value, meaning]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -237,6 +245,76 @@ def channel() -> str:
     return "\n".join(lines)
 
 
+def _roff(text: str) -> str:
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text[:1] in {".", "'"} else text
+
+
+def _man(name: str, section: int, what: str, body: list[str]) -> str:
+    """A page in man(7): every line of `body` is roff already."""
+    head = [
+        '.\\" Made by docs/generate.py from the code; change it there.',
+        f".TH {name.upper()} {section}",
+        ".SH NAME",
+        f"{name} \\- {_roff(what)}",
+    ]
+    return "\n".join([*head, *body, ""])
+
+
+def man_ctl() -> str:
+    """kettlingar(1): what is asked of a supervisor."""
+    body = [".SH SYNOPSIS", r".B kettlingar ctl", _roff("[--home DIR | --socket PATH] COMMAND ...")]
+    body += [".SH OPTIONS", *_man_options(EVERYWHERE), ".SH COMMANDS"]
+    for name, verb in VERBS.items():
+        body += [".TP", f".B {_roff(name)}", _roff(verb.usage), ".br", _roff(f"{verb.doc}.")]
+        body += [".RS", *_man_options(verb.options), ".RE"] if verb.options else []
+    body += [".SH EXIT STATUS", ".TP", ".B 0", "done"]
+    for code in sorted({code for _, code in EXIT_CODES}):
+        body += [".TP", f".B {code}", _roff(MEANS[code])]
+    body += [".SH SEE ALSO", ".BR kettlingard (8),", ".BR kettlingard.services (5)"]
+    return _man("kettlingar", 1, "ask the supervisor of services", body)
+
+
+def _man_options(options: Iterable[Any]) -> Iterator[str]:
+    for option in options:
+        yield from (".TP", f".B {_roff(', '.join(option.names))}", _roff(option.doc))
+
+
+def man_daemon() -> str:
+    """kettlingard(8): the supervisor's own command line."""
+    body = [".SH SYNOPSIS", ".B kettlingard", "COMMAND ...", ".SH COMMANDS"]
+    commands = next(a for a in daemon_parser()._actions if a.choices)  # noqa: SLF001  argparse tells nobody
+    lines = {one.dest: one.help or "" for one in commands._choices_actions}  # noqa: SLF001  what it knows
+    for name, parser in commands.choices.items():
+        body += [".TP", f".B {_roff(name)}", _roff(lines.get(name, "")), ".RS"]
+        for action in parser._actions:  # noqa: SLF001  in any other way
+            called = ", ".join(action.option_strings) or action.metavar or action.dest
+            body += [".TP", f".B {_roff(str(called))}", _roff(action.help or "")]
+        body.append(".RE")
+    body += [".SH SIGNALS"]
+    for number, wish in WISHES.items():
+        body += [".TP", f".B {number.name}", _roff(wish.value)]
+    body += [".SH SEE ALSO", ".BR kettlingar (1),", ".BR kettlingard.services (5)"]
+    return _man("kettlingard", 8, "keeps services running", body)
+
+
+def man_keys() -> str:
+    """kettlingard.services(5): the keys of a definition."""
+    body = [".SH DESCRIPTION", _roff("One file NAME.toml defines the service NAME.")]
+    for name, table in [*TABLES.items(), ("[listen]", ListenerSpec)]:
+        body += [f".SH [{_roff(name)}]", _roff((table.__doc__ or "").strip())]
+        for field in fields(table):
+            if "key" not in field.metadata:
+                continue
+            key = key_of(field)
+            why = f" Refused: {key.refused}." if key.refused else ""
+            takes = f"({key.kind.name}; change: {key.change.value})"
+            body += [".TP", f".B {_roff(field.name)}", _roff(f"{key.doc}. {takes}{why}")]
+    body += [".SH SEE ALSO", ".BR kettlingard (8)"]
+    return _man("kettlingard.services", 5, "definitions of services", body)
+
+
+MAN = {"kettlingar.1": man_ctl, "kettlingard.8": man_daemon, "kettlingard.services.5": man_keys}
 PAGES = {
     "definition-keys.md": definition_keys,
     "kettlingard-toml.md": daemon_keys,
@@ -251,6 +329,8 @@ def main() -> None:
     """Write all pages."""
     for name, make in PAGES.items():
         (ROOT / "docs" / "reference" / name).write_text(make())
+    for name, make in MAN.items():
+        (ROOT / "docs" / "man" / name).write_text(make())
 
 
 if __name__ == "__main__":

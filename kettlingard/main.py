@@ -30,17 +30,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["ctl"]:
         os.execvp(sys.executable, [sys.executable, "-m", "kettlingar", *arguments])  # noqa: S606
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     commands = {"up": up, "check": check, "schema": schema, "unit": unit, "version": version}
     command = commands[options.command]
     return command(options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line, as argparse knows it."""
+    whole = argparse.ArgumentParser(
         prog="kettlingard", description="Keeps services running: one TOML file each."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = whole.add_subparsers(dest="command", required=True)
     one = commands.add_parser("up", help="supervise the services of a folder, in the foreground")
     _add_places(one)
     one.add_argument("--services", metavar="DIR", action="append", help="definitions; repeatable")
@@ -67,15 +68,15 @@ def _parser() -> argparse.ArgumentParser:
         "--fdstore", metavar="N", type=int, default=0, help="systemd keeps up to N descriptors"
     )
     commands.add_parser("version", help="print the version")
-    return parser
+    return whole
 
 
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    where = parser.add_mutually_exclusive_group()
+def _add_places(command: argparse.ArgumentParser) -> None:
+    where = command.add_mutually_exclusive_group()
     where.add_argument("--home", metavar="DIR", help="keep everything under one folder")
     where.add_argument("--user", action="store_true", help="use the XDG directories")
     where.add_argument("--system", action="store_true", help="use /run, /var/lib and /etc")
-    parser.add_argument("--config", metavar="FILE", help="kettlingard.toml")
+    command.add_argument("--config", metavar="FILE", help="kettlingard.toml")
 
 
 def version(_options: argparse.Namespace) -> int:

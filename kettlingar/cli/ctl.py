@@ -107,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(command: Command) -> int:
-    control = _control(command)
+    control = control_of(command)
     try:
         return _function_of(command.verb)(control, command)
     except KeyboardInterrupt:
@@ -140,7 +140,7 @@ class _Found(NamedTuple):
     sock: socket.socket
 
 
-def _control(command: Command) -> BlockingClient:
+def control_of(command: Command) -> BlockingClient:
     """A client of the first supervisor that answers. Raises NotRunning with all that was tried."""
     found = _first_that_answers(
         candidates(

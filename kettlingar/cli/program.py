@@ -9,6 +9,7 @@ USAGE = """\
 Usage: kettlingar ctl COMMAND …        ask the supervisor: status, start, stop, logs, call, …
        kettlingar run MODULE:CLASS     be the worker of a supervisor (kettlingard calls this)
        kettlingar stub MODULE:CLASS    print a typed stub of the service's client
+       kettlingar completion SHELL     print what bash, zsh or fish needs to complete words
        kettlingar version              say which version this is
 
 A service is started by its own command line: python3 -m its.module help
@@ -46,6 +47,19 @@ def _stub(args: list[str]) -> int:
     return stub(args)
 
 
+def _complete(args: list[str]) -> int:
+    """What shells ask at each TAB."""
+    from kettlingar.cli.complete import main as complete
+
+    return complete(args)
+
+
+def _completion(args: list[str]) -> int:
+    from kettlingar.cli.complete import completion
+
+    return completion(args)
+
+
 def _version(args: list[str]) -> int:
     from kettlingar._version import __version__
 
@@ -64,6 +78,8 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "zygote": _zygote,
     "launch": _launch,
     "stub": _stub,
+    "complete": _complete,
+    "completion": _completion,
     "version": _version,
     "--version": _version,
     "help": _help,

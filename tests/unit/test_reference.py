@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,24 @@ _SPEC.loader.exec_module(generate)
 def test_the_reference_says_what_the_code_does(page):
     committed = (ROOT / "docs" / "reference" / page).read_text()
     assert committed == generate.PAGES[page](), "run `python docs/generate.py`"
+
+
+@pytest.mark.parametrize("page", sorted(generate.MAN))
+def test_the_manual_says_what_the_code_does(page):
+    committed = (ROOT / "docs" / "man" / page).read_text()
+    assert committed == generate.MAN[page](), "run `python docs/generate.py`"
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man")
+@pytest.mark.parametrize("page", sorted(generate.MAN))
+def test_man_reads_it_without_a_complaint(page):
+    path = ROOT / "docs" / "man" / page
+    done = subprocess.run(
+        ["man", "--warnings", "-E", "UTF-8", "-l", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SEE ALSO" in done.stdout
