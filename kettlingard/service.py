@@ -141,6 +141,8 @@ class Service:
         self.spec = self.specs[generation] = spec
         self.state = actor.adjust(self.state, generation, policies_of(spec))
         self._become(spec)
+        if spec.service.exec_start_pre == before.service.exec_start_pre:
+            self._resumed |= {generation}  # a crash later is no reason to prepare again
         for worker in self.workers.values():
             worker.adjust(spec, before)
         wanted = self.state.wanted

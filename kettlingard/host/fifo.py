@@ -48,6 +48,10 @@ class Lines:
         self._part = b""
         self._since, self._passed, self._dropped = 0.0, 0, 0
 
+    def limit(self, lines: int, seconds: float) -> None:
+        """From now on so many lines in so much time; 0 = as many as come."""
+        self._limit, self._seconds = lines, seconds
+
     def take(self, data: bytes, now: float) -> bytes:
         """What can be written of all that has come."""
         *whole, self._part = (self._part + data).split(b"\n")
@@ -93,7 +97,7 @@ class Pump:
         """Raises OSError."""
         self._loop = loop
         self._path = path
-        self._lines = lines
+        self.lines = lines
         self._open_log = open_log
         self._trouble = ""
         self._log = open_log()
@@ -109,7 +113,7 @@ class Pump:
             data = os.read(self._fifo, BLOCK)
         except BlockingIOError:
             return 0
-        self._write(self._lines.take(data, self._loop.time()))
+        self._write(self.lines.take(data, self._loop.time()))
         return len(data)
 
     def _write(self, data: bytes) -> None:
@@ -131,7 +135,7 @@ class Pump:
         """Write what is left; the FIFO stays if the program has not `ended`."""
         while self._read():
             pass
-        self._write(self._lines.rest())
+        self._write(self.lines.rest())
         self._loop.remove_reader(self._fifo)
         os.close(self._fifo)
         os.close(self._log)

@@ -23,6 +23,7 @@ from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
+from kettlingard.core.values import rate_of
 from kettlingard.core.vocabulary import (
     BecameReady,
     Drained,
@@ -174,8 +175,9 @@ class Worker:
     def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
         """Its definition has changed in ways that need no new process."""
         self.launch = replace(self.launch, spec=spec)
-        if spec.log.level != before.log.level:
-            self.say(messages.LogLevel(level=spec.log.level))
+        log_keys = (spec.log.level, spec.log.rate_limit)
+        if log_keys != (before.log.level, before.log.rate_limit):
+            self.say(messages.LogLevel(spec.log.level, rate_of(spec.log.rate_limit)))
         config = {k: v for k, v in spec.config.items() if before.config.get(k) != v}
         config |= dict.fromkeys(before.config.keys() - spec.config.keys(), "")
         if config or spec.access.public_methods != before.access.public_methods:

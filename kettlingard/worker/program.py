@@ -12,9 +12,11 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kettlingar.transport import messages
 from kettlingar.transport.fdpass import close_all
+from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.values import rate_of
 from kettlingard.core.vocabulary import (
     COMING,
@@ -113,6 +115,12 @@ class Program(Worker):
                 self._pump.renew_log()
             except SpawnError as why:
                 log.error("log not renewed service=%s: %s", self.launch.service, why)  # noqa: TRY400  no defect
+
+    def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
+        """Its definition has changed in ways that need no new process."""
+        self.launch = replace(self.launch, spec=spec)
+        if self._pump is not None and spec.log.rate_limit != before.log.rate_limit:
+            self._pump.lines.limit(*rate_of(spec.log.rate_limit))
 
     # --- what it says ---
 

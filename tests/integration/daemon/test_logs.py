@@ -135,3 +135,24 @@ def test_inherited_lines_go_where_the_supervisors_go(chatter):
     one.ctl("call", "chatter", "say", "1", "inherited")
     until(lambda: "inherited 0" in one.log.read_text())
     assert not (one.home / "log" / "chatter-1.log").exists()
+
+
+def test_level_and_rate_are_changed_in_what_runs(chatter):
+    one = chatter('[log]\nrate_limit = "10/60s"\n')
+    log = one.home / "log" / "chatter-1.log"
+    [pid] = one.pids("chatter")
+    one.ctl("call", "chatter", "say", "100", "before")
+    assert log.read_text().count("before") <= 10
+    one.define("chatter", definition("chatter:Chatter", '[log]\nrate_limit = "off"\n'))
+    one.ctl("apply", "chatter")
+    one.ctl("call", "chatter", "say", "100", "after")
+    until(lambda: log.read_text().count("after") == 100)
+    assert one.pids("chatter") == [pid]
+
+
+def test_another_size_is_heeded_at_once(chatter):
+    one = chatter()
+    one.define("chatter", definition("chatter:Chatter", '[log]\nmax_size = "1K"\n'))
+    one.ctl("apply", "chatter")
+    one.ctl("call", "chatter", "say", "100", "word")
+    until(lambda: len(logs_of(one)) > 1)
