@@ -71,7 +71,7 @@ class Adoption:
         if not members:
             return not record.state.wanted.instances
         service = self._daemon.add(name)
-        service.resume(replace(record.state, members={}), record.specs)
+        service.resume(replace(record.state, members={}), record.specs, record.good)
         found = await self._find_all(service, record)
         if not found.workers and not found.orphans:
             service.close()

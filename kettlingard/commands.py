@@ -75,8 +75,8 @@ class Commands:
                 target.service.start(by, target.places)
                 continue
             name = target.service.name
-            self._daemon.remembered.stopped(name, yes=False)
             for one in self._daemon.to_start(name) if deps else [name]:
+                self._daemon.remembered.stopped(one, yes=False)
                 said += self._start_one(self._daemon.find(one), by)
         return said
 

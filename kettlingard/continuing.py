@@ -32,7 +32,7 @@ def _resume(
     service: Service, record: ServiceRecord, passed: PassedService, adoption: Adoption
 ) -> None:
     members = record.state.members
-    service.resume(replace(record.state, members={}), record.specs)
+    service.resume(replace(record.state, members={}), record.specs, record.good)
     service.command = record.command
     service.secret = passed.secret or service.secret
     workers = {

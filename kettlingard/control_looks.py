@@ -110,6 +110,9 @@ class LooksApi(Asked):
         """Yield what each instance is doing: the stacks of its threads and tasks."""
         [target] = self._targets(request, [service], Verb.CONTROL)
         found = False
+        spec = target.service.spec
+        if spec is not None and not spec.is_kitten:
+            raise BadRequest(f"{service} is no kitten: it has no stacks that we could ask for")
         for worker in _workers(target.service, target.places):
             found = True
             text = await worker.stacks(LOOP)

@@ -111,10 +111,13 @@ class Service:
         in_use |= {member.generation for member in self.state.members.values()}
         self.specs = {n: spec for n, spec in self.specs.items() if n in in_use}
 
-    def resume(self, state: ServiceState, specs: Mapping[int, ServiceSpec]) -> None:
+    def resume(
+        self, state: ServiceState, specs: Mapping[int, ServiceSpec], good: tuple[int, ...] = ()
+    ) -> None:
         """Be what another supervisor has left. Its workers come one by one."""
         self.state, self.specs = state, dict(specs)
         self._resumed = frozenset(specs)
+        self.generations = Generations(tuple(number for number in good if number in specs))
         self.spec = self.specs[state.wanted.generation]
         self._become(self.spec)
 
@@ -300,6 +303,10 @@ class Service:
                 self.idle_since = clock.moment() if word is Word.HELD else None
             self._last_word = word
             self.around.changed(self)
+        rolls_back = self.spec is not None and self.spec.update.failure_action == "rollback"
+        if self.state.paused and rolls_back:
+            log.error("update failed, rolled back service=%s: %s", self.name, self.state.paused)
+            self.roll_back("update.failure_action")
 
     def _circumstances(self, now: float) -> Circumstances:
         load: Load | None = self.demand.load()

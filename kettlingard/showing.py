@@ -44,8 +44,13 @@ def surroundings(service: Service, place: int = 1) -> dict[str, Any]:
     run, _ = begin(0.0, service.state.policies.run)
     member = Member(0, place, service.state.wanted.generation, run)
     request = service.launch(member, "").request(NO_PROCESS, NO_PROCESS)
-    environment = {name: v for name, v in request.env.items() if name not in NOT_FOR_OTHERS}
-    return {"env": environment, "cwd": request.cwd, "umask": service.spec.service.umask}
+    ids = request.ids
+    return {
+        "env": {name: v for name, v in request.env.items() if name not in NOT_FOR_OTHERS},
+        "cwd": request.cwd,
+        "umask": request.umask,
+        "ids": None if ids is None else [ids.uid, ids.gid, sorted(ids.groups)],
+    }
 
 
 def environment(service: Service) -> dict[str, str]:

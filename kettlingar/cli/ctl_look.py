@@ -123,6 +123,15 @@ def token(control: BlockingClient, command: Command) -> int:
     return 0
 
 
+def _become(uid: int, gid: int, groups: list[int]) -> None:
+    """Have the rights of the service's user, and no others."""
+    if os.geteuid() == uid and os.getegid() == gid:
+        return
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
 def execute(control: BlockingClient, command: Command) -> int:
     """Become a command that has what the service's processes have."""
     service, *argv = command.words
@@ -131,6 +140,8 @@ def execute(control: BlockingClient, command: Command) -> int:
         os.makedirs(said["cwd"], exist_ok=True)
         os.chdir(said["cwd"])
         os.umask(said["umask"])
+        if said["ids"] is not None:
+            _become(*said["ids"])
         os.execvpe(argv[0], argv, said["env"])  # noqa: S606  what was asked for
     except OSError as why:
         if isinstance(why, FileNotFoundError):

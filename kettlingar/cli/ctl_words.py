@@ -37,7 +37,7 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "describe": ("status SERVICE", ""),
     "info": ("status SERVICE", ""),
     "save": ("", "it is not needed: what was started or stopped is remembered"),
-    "startup": ("kettlingard unit", "here it is: kettlingard unit (in a later version)"),
+    "startup": ("kettlingard unit", "here it is: kettlingard unit"),
     "delete": ("disable SERVICE --now", ""),
     "flush": ("", "it is not needed: logs are rotated, never cleared"),
     # docker, compose, kubectl

@@ -45,6 +45,7 @@ class ServiceRecord:
     specs: Mapping[int, ServiceSpec]  # by generation
     runs: Mapping[int, RunRecord] = field(default_factory=dict)  # by number
     command: tuple[str, str] = ("", "")  # the last one, and who gave it
+    good: tuple[int, ...] = ()  # generations that have served
 
 
 @dataclass(frozen=True, slots=True)

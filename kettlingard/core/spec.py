@@ -204,7 +204,7 @@ class UpdateKeys:
     parallelism: int = _key(at_least(1), 1, L, "places at the same time")
     monitor: float = _key(DURATION, 1.0, L, "ready this long before the old one goes")
     failure_action: str = _key(
-        choice("pause", later=("rollback", "continue")), "pause", L, "when a new run fails"
+        choice("pause", "rollback", later=("continue",)), "pause", L, "when a new run fails"
     )
     api_break: object = _later(choice("refuse", "warn", "allow"), L, "when methods vanish")
 

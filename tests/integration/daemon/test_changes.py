@@ -291,3 +291,35 @@ def test_a_plan_for_programs_and_people(steady, form):
     if form == "json":
         [step] = json.loads(said)["steps"]
         assert (step["name"], step["mark"]) == ("steady", "=")
+
+
+def test_a_failed_update_rolls_back_by_itself_where_that_is_wanted(steady):
+    one = steady("[update]\nfailure_action = 'rollback'\n[pool]\ninstances = 2\n")
+    before = set(one.pids("steady"))
+    more = LISTEN + "[update]\nfailure_action = 'rollback'\n[pool]\ninstances = 2\n"
+    one.define("steady", definition("steady:Missing", more))
+    failed = one.ctl("restart", "steady", check=False)
+    assert failed.returncode == 1
+    assert "superseded by rollback (update.failure_action)" in failed.stdout
+    one.ready("steady")
+    assert set(one.pids("steady")) == before
+
+
+def test_a_rollback_is_possible_after_the_supervisor_was_killed(steady):
+    one = steady()
+    one.define("steady", plain(LISTEN + '[config]\nword = "two"\n'))
+    one.ctl("restart", "steady")
+    one.crash()
+    one.start()
+    one.ctl("rollback", "steady")
+    assert one.get("/word").body == b"one"
+
+
+def test_what_was_started_for_another_is_started_at_the_next_boot_too(steady):
+    one = steady(db=plain(), web=plain('[dependencies]\nrequires = ["db"]\n'))
+    one.ready("web")
+    one.ctl("stop", "db", "--with-dependents")
+    one.ctl("start", "web")
+    one.stop()
+    one.start()
+    one.ready("web")

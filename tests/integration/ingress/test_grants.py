@@ -168,3 +168,11 @@ def test_names_of_users_are_looked_up_and_unknown_ones_allow_nobody():
     ]
     assert not rights.may(Asker(BOB), Verb.CONTROL)
     assert not rights.may(Asker(OWNER, service="news"), Verb.CONTROL)
+
+
+def test_what_was_refused_is_told_to_who_keeps_the_history():
+    told = []
+    grants = Grants("blog", Rights(owner=1), refused=lambda *what: told.append(what))
+    with pytest.raises(PermissionError):
+        grants.check(Asker(4711), Verb.CONTROL, 99)
+    assert told == [("control", "uid 4711 pid 99")]

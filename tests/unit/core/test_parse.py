@@ -81,8 +81,8 @@ def test_a_module_to_preload_is_given_by_its_name():
 
 
 def test_a_value_that_this_version_cannot_do_is_refused():
-    assert problems(KITTEN + '[update]\nfailure_action = "rollback"\n') == [
-        'mail.toml:4:1: update.failure_action: "rollback" is not supported by this version yet'
+    assert problems(KITTEN + '[update]\nfailure_action = "continue"\n') == [
+        'mail.toml:4:1: update.failure_action: "continue" is not supported by this version yet'
     ]
 
 
