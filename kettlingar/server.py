@@ -10,8 +10,8 @@ from typing import Protocol
 
 from kettlingar.transport.connection import Connection, Timers
 from kettlingar.transport.fdpass import close_all
-from kettlingar.transport.stream import SocketStream
 from kettlingar.transport.requests import Incoming
+from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.http11 import Refusal
 
 from . import respond
@@ -41,6 +41,13 @@ class Observer(Protocol):
 
     def returned(self, origin: Origin) -> None:
         """Nothing was read from the connection, and nothing will be: it may go to another."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether somebody else goes on with kept connections, between two requests."""
+
+    def moved(self, origin: Origin, sock: socket.socket) -> None:
+        """Take the connection: its client keeps it open, and asks nothing now."""
 
 
 class Server:
@@ -125,7 +132,7 @@ class Server:
         self.draining = True
         self._idle.clear()
         for connection in list(self.connections):
-            if not self._give_back(connection):
+            if not self._give_back(connection) and not self._move(connection):
                 connection.drain()
         if not self.connections:
             return True
@@ -149,6 +156,19 @@ class Server:
             return False
         self.connections.discard(connection)
         observer.returned(origin)
+        return True
+
+    def _move(self, connection: Connection) -> bool:
+        """Its client may be writing the next request: closing it now would lose that."""
+        origin = origin_of(connection)
+        observer = self._observer
+        if observer is None or origin.trusted or not origin.number or not observer.moves:
+            return False
+        sock = connection.give_away()
+        if sock is None:
+            return False
+        self.connections.discard(connection)
+        observer.moved(origin, sock)
         return True
 
     # --- one request ----------------------------------------------------------

@@ -39,6 +39,7 @@ from .serving import Origin, origin_of
 
 log = logging.getLogger(__name__)
 
+MOST = 250  # descriptors in one message
 EX_CONFIG = 78  # sysexits.h: do not try again before something changes
 
 
@@ -60,6 +61,8 @@ class Worker:
         self._answering: list[int] = []
         self._done: list[int] = []
         self._returned: list[int] = []
+        self._moved: list[tuple[int, int]] = []  # number and descriptor
+        self._moves = False
         self._flushing = False
         self._secret = ""  # that came after the first one
         self._adjusting: set[asyncio.Task[None]] = set()
@@ -245,6 +248,7 @@ class Worker:
 
     def _on_drain(self, message: messages.Drain, _fds: list[int]) -> None:
         self._drain_seconds = message.seconds
+        self._moves = message.moves
         self._drain.set()
 
     def _on_quit(self, _message: messages.Quit, _fds: list[int]) -> None:
@@ -304,7 +308,9 @@ class Worker:
             secret=self._secret or setup.secret,
             listeners=names,
             connections=[o.number for o in origins if o.number and not o.trusted],
-            callers=[_caller(o.number, o.caller) for o in origins if o.number and o.trusted and o.caller],
+            callers=[
+                _caller(o.number, o.caller) for o in origins if o.number and o.trusted and o.caller
+            ],
             highest=self._highest,
         )
         channel.send(said, fds)
@@ -334,6 +340,16 @@ class Worker:
         self._returned.append(origin.number)
         self._flush_soon()
 
+    @property
+    def moves(self) -> bool:
+        """The supervisor said so, and is there."""
+        return self._moves and not self._channel.closed
+
+    def moved(self, origin: Origin, sock: socket.socket) -> None:
+        """Its client keeps it open: it is the supervisor's again."""
+        self._moved.append((origin.number, sock.detach()))
+        self._flush_soon()
+
     def _flush_soon(self) -> None:
         if not self._flushing:
             self._flushing = True
@@ -348,7 +364,10 @@ class Worker:
             self._channel.send(
                 messages.Progress(answering=answering, done=self._done, returned=self._returned)
             )
-        self._answering, self._done, self._returned = [], [], []
+        for start in range(0, len(self._moved), MOST):
+            numbers, fds = zip(*self._moved[start : start + MOST], strict=True)
+            self._channel.send(messages.Moved(ids=list(numbers)), list(fds))
+        self._answering, self._done, self._returned, self._moved = [], [], [], []
 
 
 def _hello() -> messages.Hello:

@@ -357,6 +357,7 @@ class Service:
             event=lambda event: self.feed(number, event),
             progress=lambda said: self._progress(number, said),
             asks=lambda ask: self.around.asked(self, self.workers[number], ask),
+            moved=lambda said, fds: self.ingress.moved(number, said.ids, fds),
         )
 
     def launch(self, member: Member, mark: str) -> Launch:
@@ -391,7 +392,8 @@ class Service:
 
     def _drain(self, member: Member) -> None:
         left = (member.run.deadline or 0.0) - self._now()
-        self.workers[member.number].say(messages.Drain(seconds=max(0.0, left)))
+        stays = bool(self.state.wanted.instances)  # another run goes on with kept connections
+        self.workers[member.number].say(messages.Drain(seconds=max(0.0, left), moves=stays))
 
     def _quit(self, member: Member) -> None:
         left = member.run.stop_by - self._now()

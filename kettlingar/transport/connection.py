@@ -166,8 +166,8 @@ class Connection:
     def ended(self, error: OSError | None) -> None:
         """Take the stream's end: of its reading side (None), or of all of it."""
         self._requests.last = True
-        if error is not None or not self.busy:
-            self.abort()
+        if error is not None or not self.busy or self.stream.hung_up:
+            self.abort()  # nobody is there for the answer
 
     # --- requests, one after the other ----------------------------------------
 
@@ -241,17 +241,30 @@ class Connection:
 
         It is closed without a word to the client. False: too late for that.
         """
-        if self._closed or not self.untouched:
-            return False
+        sock = self._let_go() if self.untouched else None
+        if sock is not None:
+            sock.close()
+        return sock is not None
+
+    def give_away(self) -> socket.socket | None:
+        """Let go of the socket between two requests: whoever gets it reads the next one.
+
+        None: it is not between two requests, or nobody else can go on with it.
+        """
+        between = self._answered and not self.busy and self._requests.phase is Phase.IDLE
+        return self._let_go() if between and not self._requests.last else None
+
+    def _let_go(self) -> socket.socket | None:
+        if self._closed or self._taker is not None:
+            return None
         try:
             sock = self.stream.detach()
         except RuntimeError:
-            return False
+            return None
         self._closed = True
         self._wait(None)
         self._requests.drop()
-        sock.close()
-        return True
+        return sock
 
     # --- bytes out ------------------------------------------------------------
 

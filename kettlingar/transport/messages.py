@@ -79,6 +79,15 @@ class Progress(Message, frozen=True, tag="progress"):
     returned: list[int] = []
 
 
+class Moved(Message, frozen=True, tag="moved"):
+    """Connections that their clients keep open, between two requests: one descriptor each.
+
+    Said while draining, and only to a supervisor whose Drain `moves` them.
+    """
+
+    ids: list[int]
+
+
 class Status(Message, frozen=True, tag="status"):
     """One line that says what the service is doing, for people."""
 
@@ -226,9 +235,14 @@ class LogFile(Message, frozen=True, tag="log-file"):
 
 
 class Drain(Message, frozen=True, tag="drain"):
-    """Take nothing new, finish what runs, then say Drained."""
+    """Take nothing new, finish what runs, then say Drained.
+
+    `moves`: kept connections that wait for their next request are given to
+    another worker (Moved). Without it they are closed.
+    """
 
     seconds: float
+    moves: bool = False
 
 
 class Quit(Message, frozen=True, tag="quit"):
@@ -245,7 +259,10 @@ class Answer(Message, frozen=True, tag="answer"):
     denied: bool = False
 
 
-FromWorker = Hello | Ready | Failed | Pong | Progress | Status | Extend | Drained | Ask | Adopted | Dumped
+FromWorker = (
+    Hello | Ready | Failed | Pong | Progress | Moved | Status | Extend | Drained | Ask | Adopted
+    | Dumped
+)  # fmt: skip
 ToWorker = (
     Setup | Connections | Caller | Revoke | Ping | LogLevel | LogFile | Drain | Quit | Answer
     | Adopt | Guard | Adjust | Dump

@@ -212,6 +212,34 @@ class Ingress:
             worker.rests = self._loop.call_later(REST, self._rested, worker)
         self._again(back)
 
+    def moved(self, run: int, numbers: Sequence[int], fds: Sequence[int]) -> None:
+        """A worker that drains gives kept connections away, between two requests.
+
+        Where nobody else is ready they end, as they would have there.
+        """
+        admitted = any(worker.admitted for worker in self._workers.values())
+        kept: list[Connection] = []
+        for number, fd in zip(numbers, fds, strict=True):
+            sock = socket.socket(fileno=fd)
+            sock.setblocking(False)
+            one = self._taken_from(run, number)
+            if one is None or not admitted:
+                sock.close()
+                continue
+            one.sock = sock
+            kept.append(one)
+        self._again(kept)
+
+    def _taken_from(self, run: int, number: int) -> Connection | None:
+        """A connection that this worker has no longer; one that we did not give it is a new one."""
+        worker = self._workers.get(run)
+        one = worker.connections.pop(number, None) if worker is not None else None
+        front = next(iter(self._fronts), None)
+        if one is not None or worker is None or number not in worker.inherited or front is None:
+            return one
+        worker.inherited.discard(number)
+        return Connection(number, front, None)
+
     def _rested(self, worker: Worker) -> None:
         worker.rests = None
         self._dispatch()

@@ -57,6 +57,7 @@ class Listener:
     event: Callable[[Event], None]
     progress: Callable[[messages.Progress], None]
     asks: Callable[[messages.Ask], None]  # answered by Worker.answer
+    moved: Callable[[messages.Moved, list[int]], None]  # connections that it gives back
 
 
 class Worker:
@@ -248,7 +249,10 @@ class Worker:
     # --- what it says ---
 
     def _message(self, message: Any, fds: list[int]) -> None:
-        close_all(fds)  # a worker has none to give
+        if isinstance(message, messages.Moved):
+            self._listener.moved(message, fds)
+            return
+        close_all(fds)  # it has no others to give
         if isinstance(message, messages.Progress):
             self._listener.progress(message)
             return
