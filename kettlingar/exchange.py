@@ -141,6 +141,7 @@ class Exchange:
             raise BadRequest(f"{REPLY_TO}: {what} needs credentials, and a descriptor")
         result = HttpResult(None, {"replied_to_first_fd": True}, http_code=202)
         respond.one(self._connection, result, self.request.kind, self._encode, close=True)
+        self._connection.elsewhere = True
         fd, fds[0] = fds[0], -1  # the others keep their numbers
         sink = sink_for(fd)
         self._sink = sink

@@ -95,6 +95,7 @@ class Connection:
         "_timers",
         "_waiting",
         "context",
+        "elsewhere",
         "stream",
         "written",
     )
@@ -114,6 +115,7 @@ class Connection:
         """Own `sock`. `context` is the server's: who the client is, how it came here."""
         self.stream: Stream = make_stream(loop, sock, self, takes_fds=takes_fds)
         self.context = context
+        self.elsewhere = False  # the running request is answered to somebody else
         self.written = 0  # bytes handed to the stream
         self._requests = Requests(limits)
         self._serve = serve
@@ -166,6 +168,8 @@ class Connection:
     def ended(self, error: OSError | None) -> None:
         """Take the stream's end: of its reading side (None), or of all of it."""
         self._requests.last = True
+        if self.elsewhere:
+            return  # who is here has been told so, and may go
         if error is not None or not self.busy or self.stream.hung_up:
             self.abort()  # nobody is there for the answer
 

@@ -28,6 +28,10 @@ class Stream(Protocol):
     def peername(self) -> Any:
         """The peer's address."""
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the peer is known to have gone for good, not only to send no more."""
+
     def start(self, *, read_now: bool = False) -> None:
         """Begin to read."""
 

@@ -13,6 +13,7 @@ task, no polling, so it is the same on asyncio and uvloop. Three rules hold:
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -273,6 +274,15 @@ class SocketStream(Sender):
     def fileno(self) -> int:
         """Return the descriptor, or -1 once closed."""
         return self._fd
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the peer has closed the socket: a unix one tells, TCP only says that no more comes."""
+        if self._fd < 0:
+            return True
+        poll = select.poll()
+        poll.register(self._fd, 0)  # hang-ups and errors are always told
+        return bool(poll.poll(0))
 
     @property
     def peername(self) -> Any:

@@ -291,6 +291,11 @@ class TlsStream:
         return self._below.fileno()
 
     @property
+    def hung_up(self) -> bool:
+        """Whether the peer is known to have gone."""
+        return self._below.hung_up
+
+    @property
     def peername(self) -> Any:
         """The peer's address."""
         return self._below.peername

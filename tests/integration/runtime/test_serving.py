@@ -273,6 +273,17 @@ def test_a_client_that_goes_away_cancels_its_call(run_async):
     with_kitten(run_async, check)
 
 
+def test_a_local_caller_that_goes_away_cancels_its_call(run_async, loop_kind):
+    async def check(kitty):
+        call = asyncio.ensure_future(kitty.client.sleep(30))
+        while not kitty.runtime.server.in_flight:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.wait_for(kitty.kitten.cancelled.wait(), 5)
+
+    with_kitten(run_async, check)
+
+
 def test_open_files_travel_both_ways_over_the_unix_socket(run_async, loop_kind, tmp_path: Path):
     path = tmp_path / "poem"
     path.write_bytes(b"soft kitty")

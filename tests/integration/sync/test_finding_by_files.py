@@ -19,13 +19,6 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def client(folder):
-    client = BlockingClient.by_files(folder, "Kitty", timeout=5)
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def start():
     """`start(listener, name)`: a service there that answers each call with its name and the head."""
     services = []
@@ -41,6 +34,13 @@ def start():
     yield begin
     for service in services:
         service.stop()
+
+
+@pytest.fixture
+def client(folder, start):  # closed before the services that wait for its next word
+    client = BlockingClient.by_files(folder, "Kitty", timeout=5)
+    yield client
+    client.close()
 
 
 def test_a_service_without_files_is_not_running(client):
