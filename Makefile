@@ -1,6 +1,7 @@
 # make up     the services of services.d/, supervised, in the foreground (Ctrl-C stops them)
 # make test   everything that must hold: lint, types, import rules, tests
 # make bench  the benchmarks, with ratios (BENCH_FLAGS=--quick: under three minutes)
+# make chaos  500 rounds of faults under load, from a fixed seed, and the figures of each (minutes)
 # make clean  removes what these made
 #
 # Needs python3 (3.11 or later), make and pip.  Another interpreter: make up PYTHON=python3.12
@@ -11,14 +12,17 @@ BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 PYTEST_FLAGS ?= --quiet -n 4 --dist worksteal
 
-.PHONY: up test lint bench clean
+.PHONY: up test lint bench chaos clean
 .DELETE_ON_ERROR:
 
 up: .venv/all.stamp
 	@exec $(BIN)/kettlingard up --home .kettlingard --services services.d
 
+# Hundreds of tests start real processes, several tests at once. One that failed in that
+# crowd is tried once more with nothing beside it: what fails twice has failed.
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) || { echo "again, one after the other:"; \
+		$(BIN)/python -m pytest --quiet --last-failed --last-failed-no-failures none; }
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -31,6 +35,16 @@ lint: .venv/dev.stamp
 # From the distribution, if you want them beside ours: apt install nginx-light s6 wrk
 bench: .venv/dev.stamp .venv-bench/peers.stamp
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
+
+# CHAOS_ROUNDS=20 CHAOS_SEED=7: another run of it.  FIGURES=: without the others.
+CHAOS_ROUNDS ?= 500
+CHAOS_SEED ?= 5
+chaos: .venv/dev.stamp
+	KETTLINGAR_LONG=1 KETTLINGAR_CHAOS_ROUNDS=$(CHAOS_ROUNDS) KETTLINGAR_CHAOS_SEED=$(CHAOS_SEED) \
+		$(BIN)/python -m pytest --quiet -s tests/faults/test_chaos.py $(FIGURES)
+
+FIGURES ?= tests/faults/test_figures.py tests/faults/test_supervisor_dies.py \
+	tests/faults/test_upgrade.py tests/integration/daemon/test_on_demand.py
 
 .venv-bench/peers.stamp: benchmarks/peers.txt | $(BIN)/python
 	@echo "installing the peers into .venv-bench"
