@@ -123,7 +123,9 @@ class Commands:
         more = [n for n in dict.fromkeys(needing) if n not in names]
         return [*wanted, *(Target(self._daemon.find(name)) for name in more)]
 
-    def restart(self, wanted: Sequence[Target], by: str, *, now: bool = False) -> list[Item]:
+    def restart(
+        self, wanted: Sequence[Target], by: str, *, now: bool = False, allow_break: bool = False
+    ) -> list[Item]:
         """Replace what runs by new runs, with the definition that is on disk now.
 
         With `now` the old ones are cut at once, and nothing is served until the new ones are ready.
@@ -137,16 +139,18 @@ class Commands:
                 target.service.renew(by, target.places)
             else:
                 self._daemon.remembered.stopped(target.service.name, yes=False)
-                said += self._restart_one(target.service, by)
+                said += self._restart_one(target.service, by, allow_break=allow_break)
         return said
 
-    def _restart_one(self, service: Service, by: str) -> list[Item]:
+    def _restart_one(self, service: Service, by: str, *, allow_break: bool) -> list[Item]:
         spec = self._daemon.reread(service.name).spec
         if spec is None:
             return problems_of(service)
         found = changes(service.spec, spec) if service.spec is not None else []
         said = [f"definition changed on disk: {', '.join(map(str, found))}"] if found else []
         service.restart(by, spec)
+        if allow_break:
+            service.break_allowed = service.state.wanted.generation
         self._daemon.remembered.scale(service.name, service.scaled)
         update = spec.update
         said.append(

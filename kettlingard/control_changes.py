@@ -72,11 +72,16 @@ class ChangesApi(Asked):
         timeout: float | None = None,  # noqa: ASYNC109  the caller's
         *,
         now: bool = False,
+        allow_api_break: bool = False,
     ) -> AsyncIterator[Item]:
-        """Replace processes by new ones, with the definitions on disk; `now`: cut the old ones."""
+        """Replace processes by new ones, with the definitions on disk.
+
+        now              cut the old ones first
+        allow_api_break  although methods or arguments are missing, and [update] refuses that
+        """
         wanted = self._targets(request, services, Verb.CONTROL)
         since = marks([target.service for target in wanted])
-        said = self._commands.restart(wanted, by(request), now=now)
+        said = self._commands.restart(wanted, by(request), now=now, allow_break=allow_api_break)
         async for item in self._follow(_all(wanted, READY), said, since, timeout, wait=wait):
             yield item
 

@@ -37,7 +37,7 @@ class Record:
     def line(self) -> str:
         """For people who watch the service: what comes after its name."""
         if not self.instance:
-            return f": {self.after} asked by {self.reason}"
+            return f": {self.after}" + (f" asked by {self.reason}" if self.reason else "")
         pid = f" (pid {self.pid})" if self.pid is not None and self.after == "starting" else ""
         why = f": {self.reason}" if self.reason else ""
         return f"/{self.instance} {self.after}{pid}{why}"
@@ -115,3 +115,9 @@ class History:
         self.last += 1
         record = Record(self.last, at, self._service, 0, 0, 0, None, "", f"refused {what}", actor)
         self._records.append(record)
+
+    def told(self, at: Moment, text: str) -> None:
+        """Something that operators should know."""
+        self.last += 1
+        self._records.append(Record(self.last, at, self._service, 0, 0, 0, None, "", text, ""))
+        log.warning("%s service=%s", text, self._service)

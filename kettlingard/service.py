@@ -20,6 +20,7 @@ from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingard.core import actor
 from kettlingard.core.actor import Effect, Output
+from kettlingard.core.contract import broken
 from kettlingard.core.generations import Generations
 from kettlingard.core.parse import Problem
 from kettlingard.core.place import Standing
@@ -28,7 +29,7 @@ from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.snapshot import RunRecord
 from kettlingard.core.spec import AccessKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, Load, Member, ServiceState, Wanted
-from kettlingard.core.vocabulary import Action, Event, StopWanted
+from kettlingard.core.vocabulary import Action, BecameReady, Event, Reported, StopWanted
 from kettlingard.core.wishes import NOBODY, renewed, started, stopped
 from kettlingard.core.words import Word, service_word
 from kettlingard.host import clock
@@ -89,6 +90,7 @@ class Service:
         self.intent = 0  # number of the last command
         self.command = ("", "")  # the last command, and who gave it
         self.generations = Generations()
+        self.break_allowed = 0  # a generation that may have fewer methods
         self.enabled_by: bool | None = None  # what somebody wants instead of the definition
         self.scaled: int | None = None  # likewise
         self.around = around
@@ -281,9 +283,30 @@ class Service:
 
     def feed(self, number: int, event: Event) -> None:
         """Something happened to a run."""
+        if isinstance(event, BecameReady):
+            event = self._gate(number, event)
         self.state, output = actor.happen(self.state, number, event, random())  # noqa: S311  spread
         self._perform(output)
         self.look()
+
+    def _gate(self, number: int, event: Event) -> Event:
+        """A new generation whose methods are fewer may be refused: then it has not become ready."""
+        member, fallback = self.state.members.get(number), self.state.fallback
+        if member is None or fallback is None or member.generation == fallback:
+            return event
+        update = self.specs[member.generation].update
+        ready = self.ready_workers().items()
+        before = [w for n, w in ready if self.state.members[n].generation == fallback]
+        old, new = before[-1].ready if before else None, self.workers[number].ready
+        found = broken(old.methods, new.methods) if old is not None and new is not None else []
+        if not found or update.api_break == "allow" or self.break_allowed == member.generation:
+            return event
+        text = f"API BREAK: {'; '.join(found)}"
+        self.history.told(clock.moment(), text)
+        if update.api_break == "warn":
+            return event
+        self.workers[number].kill()
+        return Reported(event.at, f"{text} (update.api_break = refuse)")
 
     def look(self) -> None:
         """Do what is due, and wait for what will be."""

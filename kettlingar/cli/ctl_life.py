@@ -22,7 +22,7 @@ SLACK = 10.0  # seconds beyond a deadline that the supervisor itself watches
 HOUR = 3600.0  # seconds between two words of progress; definitions may allow for much
 WAIT = 60.0  # seconds that `wait` waits where nothing is said
 UPGRADE = 45.0  # seconds for a rehearsal and all else
-SWITCHES = ("now", "force", "with_dependents", "prune")
+SWITCHES = ("allow_api_break", "now", "force", "with_dependents", "prune")
 SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
 
 

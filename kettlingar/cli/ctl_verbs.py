@@ -88,7 +88,13 @@ VERBS: dict[str, Verb] = {
     "restart": Verb(
         SERVICES,
         "replace by new processes, with the definition on disk",
-        (ALL, NO_WAIT, TIMEOUT, Option(("--now",), None, "end the old ones first, at once")),
+        (
+            ALL,
+            NO_WAIT,
+            TIMEOUT,
+            Option(("--now",), None, "end the old ones first, at once"),
+            Option(("--allow-api-break",), None, "although methods vanish"),
+        ),
     ),
     "reload": Verb(
         "SERVICE", "take over what needs no restart; the service hears of its settings", (), 1, 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 LATER: frozenset[str] = frozenset()
 
 LATER_OPTIONS = frozenset({
-    "--allow-api-break", "--since", "--level",
+    "--since", "--level",
 })  # fmt: skip
 
 # what they type -> (what to type here, or "" and a sentence)

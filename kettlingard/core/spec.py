@@ -206,7 +206,9 @@ class UpdateKeys:
     failure_action: str = _key(
         choice("pause", "rollback", later=("continue",)), "pause", L, "when a new run fails"
     )
-    api_break: object = _later(choice("refuse", "warn", "allow"), L, "when methods vanish")
+    api_break: str = _key(
+        choice("refuse", "warn", "allow"), "warn", L, "when methods or arguments vanish"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,3 +323,28 @@ def test_what_was_started_for_another_is_started_at_the_next_boot_too(steady):
     one.stop()
     one.start()
     one.ready("web")
+
+
+def test_methods_that_vanish_stop_an_update_where_that_is_refused(supervisor, service_module):
+    kitten = """
+        from kettlingar import RPCKitten
+
+        class Cat(RPCKitten):
+            class Configuration(RPCKitten.Configuration):
+                APP_NAME = "cat"
+
+            async def api_{name}(self, request):
+                return 1
+        """
+    service_module("cat", kitten.format(name="meow"))
+    one = supervisor({"cat": definition("cat:Cat", '[update]\napi_break = "refuse"\n')})
+    [pid] = one.ready("cat")
+    service_module("cat", kitten.format(name="purr"))
+    failed = one.ctl("restart", "cat", check=False)
+    assert failed.returncode == 1
+    assert "API BREAK: removed meow" in failed.stdout
+    assert one.pids("cat") == [pid]
+    assert one.status("cat")["state"] == "update-paused"
+    said = one.ctl("restart", "cat", "--allow-api-break").stdout
+    assert "API BREAK" not in said
+    assert json.loads(one.ctl("call", "cat", "purr", "-o", "json").stdout) == 1

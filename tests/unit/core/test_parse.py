@@ -67,10 +67,10 @@ def test_a_missing_kitten_is_said_at_its_table():
 
 
 def test_a_key_that_this_version_cannot_do_is_refused_not_ignored():
-    found = problems(KITTEN + '[resources]\nmemory_max = 3\n[update]\napi_break = "warn"\n')
+    found = problems(KITTEN + "[resources]\nmemory_max = 3\ntasks_max = 5\n")
     assert found == [
         "mail.toml:4:1: resources.memory_max: not supported by this version yet",
-        "mail.toml:6:1: update.api_break: not supported by this version yet",
+        "mail.toml:5:1: resources.tasks_max: not supported by this version yet",
     ]
 
 
