@@ -213,7 +213,7 @@ def hundred(plan: Plan) -> None:
     fast = {name: _up(start) for name, start in starts.items() if start in (ours, zygote)}
     slow = {"kettlingard": fast["kettlingard"]}
     slow |= {name: _up(start) for name, start in starts.items() if name not in fast}
-    found = plan.in_turn("5", fast, 3 if plan.quick else 0)
+    found = plan.in_turn("5", fast, 2 if plan.quick else 0)
     what = f"{COUNT} services answer"
     found.compare(what, "s", "kettlingard", "LIMIT zygote", "seconds", "<= 2")
     found.compare("PSS a service", "MiB", "kettlingard", "LIMIT zygote", "pss", "<= 1.25")
