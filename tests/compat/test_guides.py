@@ -80,6 +80,7 @@ class Reader:
     def run(self, command: list[str]) -> str:
         done = subprocess.run(
             command,
+            check=False,
             cwd=self.folder,
             env=self.env,
             stdout=subprocess.PIPE,
