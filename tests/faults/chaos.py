@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.clients import Book, Clients, Compared, compare, words
-from tests.helpers import command_of, descendants, descriptors, wait_for
+from tests.helpers import alive, descendants, descriptors, wait_for
 from tests.supervision import Supervisor
 
 SERVICE = "journal"
@@ -33,6 +33,7 @@ class Chaos:
     journal: Path
     random: Random
     done: list[tuple[float, str]] = field(default_factory=list)  # when each fault began
+    orphans: int = 0
 
     def run(self, rounds: int) -> Result:
         """`rounds` faults, each followed by some answers."""
@@ -47,7 +48,8 @@ class Chaos:
                 fault(self)
                 self._answers(book)
             self.one.ctl("scale", f"{SERVICE}={INSTANCES}")
-        return Result(self.done, book, compare(book, self.journal), before, self._quiet())
+        after = self._quiet()
+        return Result(self.done, book, compare(book, self.journal), before, after, self.orphans)
 
     def _answers(self, book: Book) -> None:
         wanted = book.ok + ANSWERS
@@ -61,11 +63,17 @@ class Chaos:
         wait_for(lambda: one.status(SERVICE)["in_flight"] == 0, within=20, what="nothing in flight")
         try:
             wait_for(lambda: len(self._family()) == INSTANCES + 1, 10, "all others gone")
-        except AssertionError as why:
-            found = {pid: command_of(pid) for pid in self._family()}
-            workers = one.pids(SERVICE)
-            raise AssertionError(f"{found}, of these are workers: {workers}") from why
+        except AssertionError:
+            self._end_orphans()
         return len(self._family()), len(descriptors(one.pid))
+
+    def _end_orphans(self) -> None:
+        """Workers that their supervisor does not know: counted, and told to end."""
+        strangers = self._family() - {*self.one.pids(SERVICE), self.one.pid}
+        self.orphans += len(strangers)
+        for pid in strangers:
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not any(map(alive, strangers)), 30, "orphans gone")
 
     def _family(self) -> set[int]:
         """Workers (adopted ones are no descendants), and the zygote that is there from time to time."""
@@ -122,6 +130,7 @@ class Result:
     compared: Compared
     before: tuple[int, int]
     after: tuple[int, int]
+    orphans: int
 
     @property
     def done(self) -> Counter[str]:
@@ -156,6 +165,7 @@ class Result:
             "answered, not done": str(compared.undone),
             "done, not asked for": str(compared.unasked),
             "worst, p99": f"{book.worst() * 1000:.0f} ms, {book.percentile(99) * 1000:.0f} ms",
+            "orphans": str(self.orphans),
             "processes, descriptors": f"{self.before} before, {self.after} after",
         }
         return "\n".join(f"{name:<24}{value}" for name, value in rows.items())
