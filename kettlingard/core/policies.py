@@ -38,7 +38,7 @@ def policies_of(spec: ServiceSpec) -> Policies:
             start_parallelism=spec.pool.start_parallelism,
         ),
         PoolPolicy(
-            least=spec.pool.bounds[0],
+            least=spec.pool.bounds[0] if spec.pool.elastic else None,
             start=spec.pool.instances,
             idle_timeout=spec.pool.idle_timeout,
             recycle_age=spec.pool.recycle_age,

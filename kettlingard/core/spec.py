@@ -173,6 +173,11 @@ class PoolKeys:
     recycle_jitter: float = _key(SHARE, 0.1, L, "part by which these differ among runs")
 
     @property
+    def elastic(self) -> bool:
+        """Its size follows its load; else it is what is wanted, a scale included."""
+        return self.bounds[0] != self.bounds[1]
+
+    @property
     def bounds(self) -> tuple[int, int]:
         """The fewest and the most places; what is not said is `instances`."""
         least, most = self.min_instances, self.max_instances

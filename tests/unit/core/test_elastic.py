@@ -197,7 +197,8 @@ def pool(text):
 )
 def test_what_is_not_said_is_instances(text, expected):
     assert pool(text).pool.bounds == expected
-    assert policies_of(pool(text)).pool.least == expected[0]
+    least = expected[0] if expected[0] != expected[1] else None  # its size is then what is wanted
+    assert policies_of(pool(text)).pool.least == least
 
 
 def test_bounds_that_cannot_be_are_refused():
