@@ -161,7 +161,7 @@ async def _find(service: Service, member: Member, run: RunRecord | None) -> Adop
     if child is None or run is None:
         return None
     around = service.around
-    launch = replace(service.launch(member, run.mark), url_file=run.url_file)
+    launch = service.launch(member, run.mark)
     try:
         kind = AdoptedWorker if launch.spec.is_kitten else AdoptedProgram
         worker: Adopted = kind(

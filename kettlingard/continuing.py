@@ -69,7 +69,7 @@ def _worker(
         around.loop,
         around.reaper,
         around.starter,
-        replace(service.launch(member, record.mark), url_file=record.url_file),
+        service.launch(member, record.mark),
         service.hears(member.number),
         record=record,
         passed=passed,

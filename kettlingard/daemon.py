@@ -159,7 +159,6 @@ class Daemon:
             meetings=Path(self.layout.meetings),
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
-            url_files=self.layout.mode != "system",
             open_files=self._open_files,
             circumstances=self._circumstances,
             waits_for=self.waits_for,

@@ -81,9 +81,7 @@ class Keeper:
 def record_of(service: Service) -> ServiceRecord:
     """One service as the next supervisor must know it."""
     runs = {
-        number: RunRecord(
-            worker.identity.pid, worker.identity.start, worker.launch.mark, worker.launch.url_file
-        )
+        number: RunRecord(worker.identity.pid, worker.identity.start, worker.launch.mark)
         for number, worker in service.workers.items()
         if worker.identity is not None
     }

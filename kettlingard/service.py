@@ -63,7 +63,6 @@ class Surroundings:
     meetings: Path  # where workers are found that have lost their supervisor
     folder: Path  # of states; the service has its own in it
     logs: Path
-    url_files: bool  # written where [access] says nothing
     open_files: OpenFiles  # a worker's limit where its definition says nothing
     circumstances: Callable[[Service], Circumstances]
     waits_for: Callable[[Service], list[str]]
@@ -386,16 +385,12 @@ class Service:
     def launch(self, member: Member, mark: str) -> Launch:
         """All that a run is made from; `mark` is its own."""
         spec = self.specs[member.generation]
-        url_file = spec.access.url_file
-        if url_file is None:
-            url_file = self.around.url_files and "access" not in spec.given
         return Launch(
             service=self.name,
             instance=member.place,
             run=member.number,
             spec=spec,
             secret=self.secret,
-            url_file=url_file,
             state_dir=self.around.folder / self.name,
             log_file=self.log_file(member.place),
             open_files=self.around.open_files,

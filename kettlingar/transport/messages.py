@@ -153,7 +153,6 @@ class Setup(Message, frozen=True, tag="setup"):
     config: dict[str, Any] = {}  # as in the definition's [config]
     python_path: list[str] = []
     state_dir: str = ""
-    url_file: bool = False
     public_methods: list[str] | None = None  # None = all of them may be reached by TCP
     log_level: str = "info"
     log_format: str = "text"

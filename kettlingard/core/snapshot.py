@@ -34,7 +34,6 @@ class RunRecord:
     pid: int
     start: int  # clock ticks since boot
     mark: str
-    url_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

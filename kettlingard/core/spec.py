@@ -243,9 +243,7 @@ class AccessKeys:
     call: tuple[str, ...] = _key(list_of(RULE), (), L, "may call methods")
     control: tuple[str, ...] = _key(list_of(RULE), (), L, "may start and stop")
     methods: Mapping[str, tuple[str, ...]] = _key(RULES, {}, L, "who may call single methods")
-    url_file: bool | None = _key(
-        BOOL, None, R, "write .url and .sock; default: with --user and --home, without [access]"
-    )
+    url_file: object = _later(BOOL, R, "write .url and .sock for clients that know no supervisor")
     public_methods: tuple[str, ...] | None = _key(PUBLIC, None, L, "public_* reached by TCP")
 
 
@@ -327,7 +325,7 @@ KITTENS_ONLY = (
     "pool.min_instances", "pool.max_instances", "pool.idle_timeout", "pool.recycle_requests",
     "config", "service.kitten", "service.python", "service.python_path", "service.drain_timeout",
     "service.watchdog_timeout", "pool.zygote", "pool.preload", "access.call", "access.methods",
-    "access.url_file", "access.public_methods", "log.level",
+    "access.public_methods", "log.level",
 )  # fmt: skip
 LISTENERS_KITTENS_ONLY = ("dispatch", "balance", "hold_timeout", "max_held")
 

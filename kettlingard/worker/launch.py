@@ -45,7 +45,6 @@ class Launch:
     run: int
     spec: ServiceSpec
     secret: str
-    url_file: bool
     state_dir: Path
     log_file: Path
     open_files: OpenFiles
@@ -66,7 +65,6 @@ class Launch:
             config=expand(spec.config, self.service, self.instance),
             python_path=list(spec.service.python_path),
             state_dir=str(self.state_dir),
-            url_file=self.url_file,
             public_methods=_listed(spec.access.public_methods),
             log_level=spec.log.level,
             log_format=spec.log.format,

@@ -48,7 +48,7 @@ def lived():
     state, _ = actor.tick(state, 1.0, Circumstances())
     for event in (Spawned(2.0), Reported(2.0, "no xapian", "s.py:3"), Exited(2.5, 1, None)):
         state, _ = actor.happen(state, 1, event)
-    return ServiceRecord(state, {1: SPEC}, {2: RunRecord(7, 99, "mark", True)}, ("start", "me"))
+    return ServiceRecord(state, {1: SPEC}, {2: RunRecord(7, 99, "mark")}, ("start", "me"))
 
 
 def written(*, services=None, **changes):
