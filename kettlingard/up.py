@@ -219,9 +219,10 @@ async def _before(daemon: Daemon, adoption: Adoption, start: _Start) -> set[str]
 async def _adopted(daemon: Daemon, adoption: Adoption, *, adopt: bool) -> set[str]:
     """The services that go on as another supervisor has left them."""
     left = left_behind(Path(daemon.layout.snapshot))
-    clear(Path(daemon.layout.meetings))
     if left is None:
+        clear(Path(daemon.layout.meetings))
         return set()
+    # A worker that has not noticed yet listens in a moment: its socket must still be there then.
     daemon.state = "adopting"
     settled = await adoption.run(left)
     if adopt or not daemon.services:
