@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import contextlib
 import importlib
 import sys
@@ -42,11 +43,16 @@ def import_if_there(name: str) -> None:
 
 def set_process_title(title: str) -> None:
     """Show `title` in ps and top, where setproctitle is installed."""
+    # It would write over the environment's first memory, where /proc shows whose run we are.
+    os.environ["SPT_NOENV"] = "1"
     try:
         from setproctitle import setproctitle
     except ModuleNotFoundError:
         return
-    setproctitle(title)
+    else:
+        setproctitle(title)
+    finally:
+        del os.environ["SPT_NOENV"]
 
 
 if sys.version_info >= (3, 12):

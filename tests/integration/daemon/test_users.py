@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def seer(supervisor, service_module):
     folder = service_module("seer", SEER)
 
     def start(more, *, ready=True):
-        for above in [folder, *folder.parents][:4]:  # pytest's are 0700
+        for above in [folder, *folder.parents]:  # pytest's are 0700
+            if above == Path(tempfile.gettempdir()):
+                break
             above.chmod(above.stat().st_mode | 0o055)
         one = supervisor({"seer": definition("seer:Seer", more)})
         one.home.chmod(0o755)

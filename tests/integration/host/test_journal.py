@@ -7,7 +7,7 @@ import pytest
 
 from kettlingard.core.spec import LogKeys, ServiceSpec
 from kettlingard.host import journal
-from kettlingard.host.possible import impossible
+from kettlingard.host.possible import House, impossible
 
 
 def test_a_process_writes_its_lines_after_seven_of_ours(tmp_path):
@@ -31,6 +31,6 @@ def test_without_a_journal_the_target_is_refused_with_the_reason(tmp_path):
     spec = ServiceSpec("blog", log=LogKeys(target="journal"))
     if not journal.missing():
         pytest.skip("this machine has a journal")
-    [(key, why)] = impossible(spec)
+    [(key, why)] = impossible(spec, House())
     assert key == "log.target"
     assert "no systemd journal" in why

@@ -169,7 +169,8 @@ def test_what_the_definition_says_holds_before_the_service_is_imported(probe, tm
     assert {name: seen[name] for name in expected} == expected
     assert seen["path"].count(str(one.src)) == 1
     assert "KETTLINGARD_CHANNEL" not in seen["names"]
-    assert seen["ignored"] == "0000000001001000"  # SIGPIPE and SIGXFSZ, as Python has it
+    standard = (1 << 31) - 1  # not the C library's own, which nobody can set
+    assert int(seen["ignored"], 16) & standard == 0x1001000  # SIGPIPE and SIGXFSZ, as Python has it
 
 
 @pytest.mark.parametrize(
