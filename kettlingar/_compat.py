@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
