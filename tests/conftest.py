@@ -61,6 +61,13 @@ def free_port() -> Callable[[], int]:
     return helpers.pick_port
 
 
+def _still_there(marker: str) -> list[int]:
+    """Processes of a test that do not end by themselves: one that was told to may need a moment."""
+    with suppress(AssertionError):
+        helpers.wait_for(lambda: not helpers.processes_of(marker, []), 3.0, "no process left")
+    return helpers.processes_of(marker, [])
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(
     request: pytest.FixtureRequest,
@@ -75,7 +82,7 @@ def nothing_left_behind(
     before = helpers.descriptors()
     yield
     del os.environ[helpers.MARKER]
-    left = helpers.processes_of(f"{helpers.MARKER}={marker}\0", [])
+    left = _still_there(f"{helpers.MARKER}={marker}\0")
     commands = [f"{pid}: {helpers.command_of(pid)}" for pid in left]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
