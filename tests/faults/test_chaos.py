@@ -8,7 +8,7 @@ import pytest
 from tests.faults.chaos import Chaos
 from tests.faults.clients import DEFINITION, KITTEN
 
-ROUNDS = int(os.environ.get("KETTLINGAR_CHAOS_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("KETTLINGAR_CHAOS_ROUNDS", "8"))
 SEED = int(os.environ.get("KETTLINGAR_CHAOS_SEED", "5"))
 
 

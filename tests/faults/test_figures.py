@@ -9,7 +9,7 @@ import pytest
 from tests.faults.clients import DEFINITION, KITTEN, Clients, compare, words
 from tests.helpers import alive, wait_for
 
-ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 8
+ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 3
 
 
 @pytest.fixture

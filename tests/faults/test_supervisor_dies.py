@@ -13,7 +13,7 @@ from tests.faults.steady import Steady
 from tests.helpers import ROOT, alive, wait_for
 from tests.supervision import UP
 
-ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 6
+ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 4
 
 KITTEN = """
     import asyncio, os
