@@ -28,6 +28,10 @@ from .request import FdsResult, HttpResult, RequestInfo
 from .respond import as_result
 
 _KEPT = (HttpError, PermissionError, NeedInfoException)
+_OF_THE_WIRE = frozenset(
+    ("call_use_json", "call_reply_to", "call_reply_to_fd",
+     "call_max_tries", "call_allow_unix", "call_timeout")
+)  # fmt: skip
 
 
 class Service(Protocol):
@@ -60,8 +64,8 @@ class LocalCaller:
         self._kitten = kitten
 
     async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method by name; options of the wire (`call_...`) have no meaning here."""
-        kwargs = {key: value for key, value in kwargs.items() if not key.startswith("call_")}
+        """Call a method by name; a client's options (`call_...`) have no meaning here."""
+        kwargs = {key: value for key, value in kwargs.items() if key not in _OF_THE_WIRE}
         method = self._kitten.methods.find(name, private=True)
         if method is None:
             raise NotFound(f"no such method: {name}")

@@ -61,6 +61,13 @@ class _Plan:
     required: tuple[tuple[str | None, int], ...]  # name as in `places`, and the place
     more: _Slot | None  # *args
     others: _Slot | None  # **kwargs
+    reserved: frozenset[str]  # what **kwargs can still not take
+
+    def knows(self, name: Any) -> bool:
+        """Whether an argument may come by this name."""
+        if name in self.named:
+            return True
+        return self.others is not None and isinstance(name, str) and name not in self.reserved
 
 
 def _slot(parameter: Parameter) -> _Slot:
@@ -75,22 +82,24 @@ def _plan(method: Method) -> _Plan:
     by_place = [p for p in method.parameters if p.kind is not Kind.KEYWORD_ONLY]
     only_named = [p for p in method.parameters if p.kind is Kind.KEYWORD_ONLY]
     never = len(by_place) + 1
-    places = tuple(_name(p) for p in by_place)
+    places = tuple(_name(p, method.reserved) for p in by_place)
     return _Plan(
         positional=tuple(_slot(p) for p in by_place),
         places=places,
-        named={p.name: _slot(p) for p in method.parameters if _name(p)},
+        named={p.name: _slot(p) for p in method.parameters if _name(p, method.reserved)},
         required=(
             *((places[i], i) for i, p in enumerate(by_place) if p.default is EMPTY),
             *((p.name, never) for p in only_named if p.default is EMPTY),
         ),
         more=_slot(method.var_args) if method.var_args else None,
         others=_slot(method.var_kwargs) if method.var_kwargs else None,
+        reserved=method.reserved,
     )
 
 
-def _name(parameter: Parameter) -> str | None:
-    return None if parameter.kind is Kind.POSITIONAL_ONLY else parameter.name
+def _name(parameter: Parameter, reserved: frozenset[str]) -> str | None:
+    unnamed = parameter.kind is Kind.POSITIONAL_ONLY or parameter.name in reserved
+    return None if unnamed else parameter.name
 
 
 def bind(
@@ -148,7 +157,7 @@ def _fits(plan: _Plan, args: Sequence[Any], kwargs: Mapping[Any, Any]) -> bool:
 def _names_fit(plan: _Plan, count: int, kwargs: Mapping[Any, Any]) -> bool:
     # Plain loops: every call comes by, and a generator costs twice as much as its checks.
     for name in kwargs:
-        if name not in plan.named and not (plan.others and isinstance(name, str)):
+        if name not in plan.named and not plan.knows(name):
             return False
     for place in plan.places[:count]:  # noqa: SIM110 - see above
         if place in kwargs:
@@ -160,11 +169,13 @@ def _misfit(
     method: Method, plan: _Plan, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> BadRequest:
     """All that does not fit the signature, at once."""
-    count, known, open_ended = len(args), plan.named.keys(), plan.others is not None
+    count = len(args)
     problems = [
-        f"there is no argument {shown(name)}"
+        f"{name} cannot be sent by name: the method keeps that name for what comes first"
+        if plan.others is not None and name in plan.reserved
+        else f"there is no argument {shown(name)}"
         for name in kwargs
-        if name not in known and not (open_ended and isinstance(name, str))
+        if not plan.knows(name)
     ]
     problems += [f"{name} is given twice" for name in plan.places[:count] if name in kwargs]
     problems += [

@@ -13,10 +13,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from .reserved import LEGACY, reserved_names
 from .takeover import Takeover, without_takeover
 
 EMPTY: Any = inspect.Parameter.empty
-_LEGACY = ("method", "headers", "body")
 _REQUEST = ("request_info", "_request_info", "request", "_request", "method")
 _VAR_ARGS = inspect.Parameter.VAR_POSITIONAL
 _VAR_KWARGS = inspect.Parameter.VAR_KEYWORD
@@ -64,6 +64,7 @@ class Method:
     var_kwargs: Parameter | None = None
     target: object = None
     takeover: Takeover | None = None  # it speaks another protocol on the connection
+    reserved: frozenset[str] = frozenset()  # names that no argument can be sent by
 
     @property
     def where(self) -> str:
@@ -181,13 +182,15 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
     name, public, raw = named
     owner = next((c for c in cls.__mro__ if attribute in vars(c)), cls)
     where = f"{owner.__qualname__}.{attribute}"
-    function = inspect.unwrap(getattr(value, "__func__", value))
+    called = getattr(value, "__func__", value)
+    function = inspect.unwrap(called)
     if inspect.isgeneratorfunction(function):
         raise TypeError(f"cannot stream from {where}: it is a plain generator; write `async def`")
     found = list(inspect.signature(function).parameters.values())
-    if _has_self(value, bound=bound):
+    has_self = _has_self(value, bound=bound)
+    if has_self:
         found = found[1:]
-    legacy = tuple(p.name for p in found[:3]) == _LEGACY
+    legacy = tuple(p.name for p in found[:3]) == LEGACY
     rest = _after_request(found, where, legacy=legacy)
     parameters, takeover = without_takeover(
         [_parameter(p, function, owner, where) for p in rest], where
@@ -198,7 +201,7 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         public=public,
         raw=raw,
         streams=inspect.isasyncgenfunction(function),
-        waits=_may_wait(getattr(value, "__func__", value)),
+        waits=_may_wait(called),
         attribute=attribute,
         legacy=legacy,
         parameters=plain,
@@ -208,6 +211,8 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
         var_args=next((p for p in parameters if p.kind is _VAR_ARGS), None),
         var_kwargs=next((p for p in parameters if p.kind is _VAR_KWARGS), None),
         takeover=takeover,
+        reserved=reserved_names(called, has_self=has_self, legacy=legacy)
+        | ({takeover.name} if takeover else set()),
     )
 
 

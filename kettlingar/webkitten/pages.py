@@ -66,7 +66,7 @@ class TemplatePage:
         self._template = template
         self._show = show
 
-    async def answer(self, request: RequestInfo, *args: Any, **kwargs: Any) -> object:
+    async def answer(self, request: RequestInfo, /, *args: Any, **kwargs: Any) -> object:
         """Return the page; what already has a type of its own, or goes elsewhere, as it is."""
         value = await run(self._service, self._method, request, args, kwargs)
         result = as_result(value)

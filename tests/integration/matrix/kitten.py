@@ -94,6 +94,9 @@ class Behaviour(RPCKitten):
         self.ran += 1
         return self.ran
 
+    async def api_any(self, request_info, **others):
+        return others
+
     # --- conversions ---
 
     async def api_convert(

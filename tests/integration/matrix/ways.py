@@ -23,9 +23,9 @@ from .kitten import Behaviour
 class Caller(Protocol):
     """A client, of whatever kind, behind the two things that the behaviours need."""
 
-    async def call(self, name: str, *args: Any, **kwargs: Any) -> Any: ...
+    async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
-    async def items(self, name: str, *args: Any, **kwargs: Any) -> list[Any]: ...
+    async def items(self, name: str, /, *args: Any, **kwargs: Any) -> list[Any]: ...
 
 
 class ByClient:
@@ -34,10 +34,10 @@ class ByClient:
     def __init__(self, client: Any, **options: Any) -> None:
         self._client, self._options = client, options
 
-    async def call(self, name, *args, **kwargs):
+    async def call(self, name, /, *args, **kwargs):
         return await self._client.call(name, *args, **kwargs, **self._options)
 
-    async def items(self, name, *args, **kwargs):
+    async def items(self, name, /, *args, **kwargs):
         return [item async for item in await self.call(name, *args, **kwargs)]
 
 
@@ -47,10 +47,10 @@ class ByBlocking:
     def __init__(self, client: Any, stream: Callable[..., Any], **options: Any) -> None:
         self._client, self._stream, self._options = client, stream, options
 
-    async def call(self, name, *args, **kwargs):
+    async def call(self, name, /, *args, **kwargs):
         return await asyncio.to_thread(self._client.call, name, *args, **kwargs, **self._options)
 
-    async def items(self, name, *args, **kwargs):
+    async def items(self, name, /, *args, **kwargs):
         def collect():
             return list(self._stream(name, *args, **kwargs, **self._options))
 
@@ -128,7 +128,7 @@ async def by_proxy(service):
     folder = service.socket_path.parent
     proxy = type(service.kitten)(args=[f"--app-state-dir={folder}"]).sync_proxy()
 
-    def stream(name, *args, **kwargs):
+    def stream(name, /, *args, **kwargs):
         return getattr(proxy, name)(*args, **kwargs)
 
     try:

@@ -1,10 +1,20 @@
 """Arguments as they came, matched with a signature."""
 
+from functools import wraps
+
 import pytest
 
 from kettlingar.api.binding import bind, check
 from kettlingar.api.methods import read_methods
 from kettlingar.errors import BadRequest, NotFound
+
+
+def outer(function):
+    @wraps(function)
+    async def wrapper(kitten, asked, *args, **kwargs):
+        return await function(kitten, asked, *args, **kwargs)
+
+    return wrapper
 
 
 class Kitten:
@@ -15,6 +25,15 @@ class Kitten:
     async def api_many(self, request_info, first: int, *rest: int): ...
 
     async def api_open(self, request_info, known: int = 0, /, **others: float): ...
+
+    async def api_any(self, request_info, **others): ...
+
+    async def api_any_old(self, method, headers, body, **others): ...
+
+    async def api_any_at_all(self, request_info, /, **others): ...
+
+    @outer
+    async def api_wrapped(self, request_info, kitten: int = 1, **others): ...
 
     async def api_maybe(self, request_info, count: int = None): ...  # noqa: RUF013
 
@@ -86,6 +105,30 @@ def test_too_many_values_are_refused():
 
 def test_a_positional_argument_cannot_come_by_name():
     assert "there is no argument 'name'" in refusal("need", name=1, size=1, deep=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("any", "self"),
+        ("any", "request_info"),
+        ("any_old", "self"),
+        ("any_old", "method"),
+        ("any_old", "body"),
+        ("wrapped", "self"),
+        ("wrapped", "asked"),
+        ("wrapped", "kitten"),
+    ],
+)
+def test_a_method_that_takes_any_name_names_those_that_python_fills_itself(method, name):
+    assert f"{name} cannot be sent by name" in refusal(method, **{name: 1, "other": 2})
+
+
+def test_any_other_name_is_taken_where_any_is():
+    others = {"method": 1, "args": 2, "kwargs": 3, "function": 4}
+    assert bound("any", **others) == ([], others)
+    assert bound("any_at_all", self=1, request_info=2) == ([], {"self": 1, "request_info": 2})
+    assert bound("wrapped", 5, other=1) == ([5], {"other": 1})
 
 
 def test_names_that_are_no_text_are_refused_even_where_any_name_is_taken():
