@@ -4,8 +4,8 @@
         `----anything else----------> PLAIN
 
 The first byte is read like any other, so half a hello costs nothing but its
-deadline. TLS itself is OpenSSL's on two memory buffers; the socket, its queue
-and its end are `stream.SocketStream`'s, beneath.
+deadline. TLS itself is `tlsbytes.TlsBytes`'; the socket, its queue and its end
+are `stream.SocketStream`'s, beneath.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
 from enum import Enum
 from typing import Any
 
 from .duplex import Speaker
 from .fdpass import Bytes, close_all
 from .stream import Receiver, SocketStream
+from .tlsbytes import TlsBytes
 
 HANDSHAKE = 0x16  # the first byte of a TLS record that begins a connection
-RECORD = 16 * 1024  # bytes of plaintext, at most
 LINGER = 1.0  # seconds in which a client may read why its handshake was refused
 SECONDS = 10.0  # for a whole handshake
 
@@ -44,9 +43,7 @@ class TlsStream:
         "_below",
         "_context",
         "_ended",
-        "_incoming",
         "_loop",
-        "_outgoing",
         "_receiver",
         "_refused",
         "_seconds",
@@ -76,9 +73,7 @@ class TlsStream:
         self._context = context
         self._seconds = seconds
         self._stage = Stage.WAITING
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls: ssl.SSLObject | None = None
+        self._tls: TlsBytes | None = None  # from the handshake on
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False  # the receiver has been told that the peer sends no more
         self._refused = False  # why is on its way to the peer: an abort would lose it
@@ -104,10 +99,11 @@ class TlsStream:
                 self._receiver.received(data, fds)
                 return
             self._stage = Stage.SHAKING
-            self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+            self._tls = TlsBytes(self._context)
             self._timer = self._loop.call_later(self._seconds, self._too_slow)
         close_all(fds)
-        self._incoming.write(data)
+        assert self._tls is not None
+        self._tls.feed(data)
         if self._stage is Stage.SHAKING:
             self._shake()
         if self._stage is Stage.OPEN and not self._ended:
@@ -116,19 +112,18 @@ class TlsStream:
     def _shake(self) -> None:
         assert self._tls is not None
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._flush()
-            return
+            finished = self._tls.shake()
         except ssl.SSLError as error:
             self._refuse(error)
             return
-        self._stop_timer()
-        self._stage = Stage.OPEN
+        if finished:
+            self._stop_timer()
+            self._stage = Stage.OPEN
         self._flush()
 
     def _read(self) -> None:
-        pieces, more, error = self._decrypted()
+        assert self._tls is not None
+        pieces, more, error = self._tls.read()
         self._flush()  # an answer to a key update, an alert
         if pieces:
             self._receiver.received(b"".join(pieces), [])
@@ -138,21 +133,6 @@ class TlsStream:
             self._refuse(error)
         elif not more:
             self._tell_end()
-
-    def _decrypted(self) -> tuple[list[bytes], bool, ssl.SSLError | None]:
-        """Return what has come, whether more may, and what was wrong with the rest."""
-        assert self._tls is not None
-        pieces: list[bytes] = []
-        try:
-            while piece := self._tls.read(RECORD):
-                pieces.append(piece)
-        except ssl.SSLWantReadError:
-            return pieces, True, None
-        except ssl.SSLZeroReturnError:
-            return pieces, False, None
-        except ssl.SSLError as error:
-            return pieces, False, error
-        return pieces, False, None  # close_notify (RFC 8446, 6.1)
 
     def _tell_end(self) -> None:
         if not self._ended:
@@ -209,22 +189,21 @@ class TlsStream:
             close_all(fds)
             raise ValueError("cannot send descriptors over TLS; use the unix socket")
         assert self._tls is not None
-        left = memoryview(data)
         try:
-            while left:
-                left = left[self._tls.write(left) :]
+            self._tls.write(data)
         except ssl.SSLError as error:  # we have said goodbye already
             if not self._below.closing:
                 self._loop.call_soon(self._refuse, error)
         self._flush()
 
     def _flush(self) -> None:
-        if not self._outgoing.pending:
+        data = self._tls.unsent() if self._tls is not None else b""
+        if not data:
             return
         if self._speaker is not None:
             self._speaker.answering()  # no other process can go on from here
             self._speaker = None
-        self._below.write(self._outgoing.read())
+        self._below.write(data)
 
     async def drained(self) -> None:
         """Wait until the reader has taken enough; ConnectionError if it is gone."""
@@ -262,15 +241,10 @@ class TlsStream:
     def close(self, linger: float = 0.0, *, flush: float = 30.0) -> None:
         """Send what waits and a close_notify, then end it in order."""
         self._stop_timer()
-        if self._stage is Stage.OPEN and not self._below.closing:
-            self._say_goodbye()
+        if self._tls is not None and self._stage is Stage.OPEN and not self._below.closing:
+            self._tls.say_goodbye()
+            self._flush()
         self._below.close(linger, flush=flush)
-
-    def _say_goodbye(self) -> None:
-        assert self._tls is not None
-        with suppress(ssl.SSLError):  # it wants the peer's own, which is not waited for
-            self._tls.unwrap()
-        self._flush()
 
     def abort(self) -> None:
         """End it now; what waits to be sent is dropped."""
