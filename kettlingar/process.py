@@ -35,7 +35,7 @@ from .api.routing import normal_prefix
 from .logs import begin_logging, change_level
 from .server import Observer, Server
 from .serving import Hooks, Origin, Settings
-from .transport.connection import Timeouts
+from .transport.timers import Timeouts
 
 if TYPE_CHECKING:
     from .config.schema import Configuration

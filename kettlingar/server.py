@@ -8,10 +8,11 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from kettlingar.transport.connection import Connection, Timers
+from kettlingar.transport.connection import Connection
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.requests import Incoming
 from kettlingar.transport.stream import SocketStream
+from kettlingar.transport.timers import Timers
 from kettlingar.wire.http11 import Refusal
 
 from . import respond

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from kettlingar.api.access import Caller
 from kettlingar.api.methods import Method, MethodTable
-from kettlingar.transport.connection import Connection, Timeouts
+from kettlingar.transport.connection import Connection
 from kettlingar.transport.duplex import StreamFactory
 from kettlingar.transport.stream import SocketStream
+from kettlingar.transport.timers import Timeouts
 from kettlingar.wire.content import Kind
 from kettlingar.wire.http11 import Limits
 

@@ -12,26 +12,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal
 
-from .duplex import Stream, StreamFactory
+from .duplex import Stream, StreamFactory, Taker
 from .requests import Incoming, Requests
-from .stream import Receiver, SocketStream
+from .stream import SocketStream
 from .timeouts import Deadlines
+from .timers import Timers
 
 AT_ONCE = 16  # pipelined requests that are answered in one turn of the loop
 MAX_AHEAD = 8  # requests read ahead of the one that runs
 LINGER = 2.0  # seconds in which a client may still read an error before the reset
-
-
-class Taker(Receiver, Protocol):
-    """Who speaks another protocol on a connection (RFC 9110, 7.8)."""
-
-    def drain(self) -> None:
-        """Come to an end soon."""
 
 
 class Serve(Protocol):
@@ -48,34 +41,6 @@ class Serve(Protocol):
 
     def closed(self, connection: Connection) -> None:
         """It has ended; whatever still runs for it is of no use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds that a connection may wait for each thing."""
-
-    head: float = 1.0
-    body: float = 15.0
-    idle: float = 60.0
-    send: float = 30.0
-
-
-class Timers:
-    """The deadlines of all connections of one server: one queue for each duration."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: Timeouts) -> None:
-        self.flush = timeouts.send if timeouts.send > 0 else 3600.0  # of a last answer
-        self.head: Deadlines[Connection] = Deadlines(loop, timeouts.head, Connection.too_slow)
-        self.body: Deadlines[Connection] = Deadlines(loop, timeouts.body, Connection.too_slow)
-        self.idle: Deadlines[Connection] = Deadlines(loop, timeouts.idle, Connection.close)
-        self.send: Deadlines[Connection] = Deadlines(loop, timeouts.send, Connection.stuck)
-
-    def forget(self, connection: Connection) -> None:
-        """Wait no longer for anything from `connection`."""
-        self.head.discard(connection)
-        self.body.discard(connection)
-        self.idle.discard(connection)
-        self.send.discard(connection)
 
 
 class Connection:

@@ -70,6 +70,13 @@ class Speaker(Receiver, Protocol):
         """The first byte of an answer goes out now: nobody else can answer any more."""
 
 
+class Taker(Receiver, Protocol):
+    """Who speaks another protocol on a connection (RFC 9110, 7.8)."""
+
+    def drain(self) -> None:
+        """Come to an end soon."""
+
+
 class StreamFactory(Protocol):
     """Makes the stream of a new connection."""
 
