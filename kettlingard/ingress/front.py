@@ -101,6 +101,16 @@ class Front:
         count: int = _QUEUED.unpack_from(info, _QUEUED_AT)[0]
         return count
 
+    def describe(self) -> dict[str, object]:
+        """What `ctl sockets` shows of it."""
+        return {
+            "name": self.spec.name,
+            "address": self.address,
+            "dispatch": self.spec.dispatch,
+            "queued": self.backlog,
+            "backlog": self.spec.backlog,
+        }
+
     def close(self) -> None:
         """Stop listening, whoever guards a copy; a path of ours is removed."""
         if not self.closed and not self._handed:

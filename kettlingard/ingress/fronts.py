@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -75,6 +76,19 @@ class Fronts:
                     ListenError
                 ):  # somebody was faster; the error that we raise says more
                     self._open[index] = self._make(front.spec)
+
+    def copies(self) -> list[tuple[str, int]]:
+        """Name and a descriptor of each, to be given to a process. Raises OSError."""
+        found: list[tuple[str, int]] = []
+        try:
+            for front in self._open:
+                fd = front.copy()
+                found.append((front.spec.name, fd))
+                os.set_blocking(fd, True)  # as programs expect it; nobody else uses it
+        except OSError:
+            close_all(fd for _, fd in found)
+            raise
+        return found
 
     def share(self, channel: Channel) -> None:
         """Let a worker guard copies of all that are open, for the time without us."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -21,18 +20,17 @@ from itertools import count
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Connections, Progress
 from kettlingard.core.balance import choose
-from kettlingard.core.custody import Fate, Stage, fate
 from kettlingard.core.passage import PassedService
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.host.handed import Handed
-from kettlingard.host.listeners import listen
-from kettlingard.host.refusal import Refusals, unavailable
-from kettlingard.host.touch import touch_of
+from kettlingard.host.refusal import Refusals
 
 from .connection import Connection, unpacked
+from .ends import Ends
 from .front import Front
 from .fronts import Fronts
 from .hold import Hold
+from .opening import Opening
 from .worker import Counts, Worker, counts_of
 
 log = logging.getLogger(__name__)
@@ -51,24 +49,16 @@ class Ingress:
         refusals: Refusals,
         handed: Handed | None = None,
     ) -> None:
-        self._handed = handed or Handed([])
-        self._counts = Counts()
         self._loop = loop
         self._service = service
-        self._refusals = refusals
         self._numbers = count(1)
-        self._inherited: dict[str, socket.socket] = {}
+        self._opening = Opening(service, handed or Handed([]))
         self._accepts = True  # else those who have copies of the listeners do
         self._fronts = Fronts(self._front)
         self._workers: dict[int, Worker] = {}
-        self._hold = Hold(loop, self._sorry)
         self.on_load: Callable[[], None] = _nobody_asks  # connections came or went
-        nobody = f"no instance of {service} is ready; please try again"
-        self._nobody = unavailable(nobody)
-        self._unanswered = unavailable(
-            f"an instance of {service} ended while it worked on this request, "
-            "which may or may not have been done"
-        )
+        self._ends = Ends(service, refusals, Counts())
+        self._hold = Hold(loop, self._ends.sorry)
 
     # --- listeners ---
 
@@ -89,48 +79,30 @@ class Ingress:
 
     def copies(self) -> list[tuple[str, int]]:
         """Name and a descriptor of each listener, to be given to a process. Raises OSError."""
-        found: list[tuple[str, int]] = []
-        try:
-            for front in self._fronts:
-                fd = front.copy()
-                found.append((front.spec.name, fd))
-                os.set_blocking(fd, True)  # as programs expect it; nobody else uses it
-        except OSError:
-            for _, fd in found:
-                os.close(fd)
-            raise
-        return found
+        return self._fronts.copies()
 
     def inherit(self, listeners: Mapping[str, socket.socket]) -> None:
         """Sockets that workers guarded: used by `open` instead of new ones."""
-        self._inherited = dict(listeners)
+        self._opening.inherit(listeners)
 
     def _front(self, spec: ListenerSpec) -> Front:
-        sock = self._inherited.pop(spec.stream, None)
-        handed = sock is None
-        if sock is None:
-            sock = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
-        if sock is None:
-            handed = False
-            sock = listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode)
+        sock, handed = self._opening.open(spec)
         return Front(
             self._loop,
             spec,
             sock,
             on_connection=self._accepted,
             after_batch=self._dispatch,
-            refusal=self._nobody,
+            refusal=self._ends.nobody,
             handed=handed,
         )
 
     def close(self) -> None:
         """Listen no longer, refuse who waits. What workers have, they may finish."""
         self._fronts.close()
-        for sock in self._inherited.values():
-            sock.close()
-        self._inherited = {}
+        self._opening.close()
         for connection in self._hold.empty():
-            self._sorry(connection)
+            self._ends.sorry(connection)
 
     # --- workers ---
 
@@ -171,13 +143,11 @@ class Ingress:
             return
         had_room = worker.has_room
         for number in said.taken:
-            self._advance(worker, number, Stage.TAKEN)
+            worker.taken(number)
         for number in said.answering:
-            self._release(worker, number)
+            worker.answering(number)
         for number in said.done:
-            self._release(worker, number)
-            worker.connections.pop(number, None)
-            worker.inherited.discard(number)
+            worker.done(number)
         if said.returned:
             self._take_back(worker, said.returned)
         elif not had_room:
@@ -185,28 +155,8 @@ class Ingress:
         if said.done:
             self.on_load()
 
-    def _release(self, worker: Worker, number: int) -> None:
-        connection = self._advance(worker, number, Stage.ANSWERING)
-        if connection is not None:
-            connection.close()
-
-    @staticmethod
-    def _advance(worker: Worker, number: int, stage: Stage) -> Connection | None:
-        connection = worker.connections.get(number)
-        if connection is not None:
-            if connection.stage is Stage.SENT:
-                worker.untaken -= 1
-            connection.stage = stage
-        return connection
-
     def _take_back(self, worker: Worker, numbers: Iterable[int]) -> None:
-        back: list[Connection] = []
-        for number in numbers:
-            connection = worker.connections.pop(number, None)
-            if connection is None:
-                continue
-            worker.untaken -= connection.stage is Stage.SENT
-            back.append(connection)
+        back = [one for number in numbers if (one := worker.lose(number)) is not None]
         if worker.admitted and worker.rests is None:
             # It has no room for descriptors, or so: asking again at once would only spin.
             worker.rests = self._loop.call_later(REST, self._rested, worker)
@@ -233,7 +183,7 @@ class Ingress:
     def _taken_from(self, run: int, number: int) -> Connection | None:
         """A connection that this worker has no longer; one that we did not give it is a new one."""
         worker = self._workers.get(run)
-        one = worker.connections.pop(number, None) if worker is not None else None
+        one = worker.lose(number) if worker is not None else None
         front = next(iter(self._fronts), None)
         if one is not None or worker is None or number not in worker.inherited or front is None:
             return one
@@ -254,32 +204,17 @@ class Ingress:
             return  # the channel's end made somebody call us again
         if worker.rests is not None:
             worker.rests.cancel()
-        lost = self._counts.lost
-        self._counts.lost += len(worker.inherited)
-        self._again([one for one in worker.connections.values() if self._survives(one)])
-        if self._counts.lost > lost:
+        counts = self._ends.counts
+        lost = counts.lost
+        counts.lost += len(worker.inherited)
+        self._again(self._ends.survivors(worker.connections.values()))
+        if counts.lost > lost:
             log.warning(
                 "connections lost service=%s run=%d count=%d",
                 self._service,
                 run,
-                self._counts.lost - lost,
+                counts.lost - lost,
             )
-
-    def _survives(self, connection: Connection) -> bool:
-        """May it go to another worker? If not, it has been ended."""
-        sock = connection.sock
-        if sock is None:
-            self._counts.lost += 1
-            return False
-        what = fate(connection.stage, touch_of(sock))
-        if what is Fate.AGAIN:
-            return True
-        if what is Fate.SORRY:
-            self._refuse(connection, self._unanswered)
-            return False
-        self._counts.lost += what is Fate.CUT
-        connection.cut()
-        return False
 
     # --- connections ---
 
@@ -289,10 +224,10 @@ class Ingress:
     def _again(self, connections: list[Connection]) -> None:
         """Give to others what a worker did not touch."""
         lost = [one for one in connections if one.sock is None]
-        self._counts.lost += len(lost)
+        self._ends.counts.lost += len(lost)
         kept = [one for one in connections if one.sock is not None]
-        self._counts.redispatched += len(kept)
-        self._counts.passed -= len(kept)  # they will be counted again
+        self._ends.counts.redispatched += len(kept)
+        self._ends.counts.passed -= len(kept)  # they will be counted again
         self._hold.add_first(kept)
         self._dispatch()
 
@@ -308,9 +243,7 @@ class Ingress:
             front.last = run
             self._hold.remove(connection)
             worker = self._workers[run]
-            connection.stage = Stage.SENT
-            worker.connections[connection.number] = connection
-            worker.untaken += 1
+            worker.give(connection)
             room[run] += 1
             if not worker.has_room:
                 del room[run]
@@ -318,12 +251,12 @@ class Ingress:
         for (run, listener), connections in parcels.items():
             self._send(self._workers[run].channel, listener, connections)
         for connection in self._hold.settle():
-            self._sorry(connection)
+            self._ends.sorry(connection)
         self._breathe()
         self.on_load()
 
     def _send(self, channel: Channel, listener: str, connections: list[Connection]) -> None:
-        self._counts.passed += len(connections)
+        self._ends.counts.passed += len(connections)
         for start in range(0, len(connections), MOST):
             part = connections[start : start + MOST]
             fds = [connection.copy() for connection in part]
@@ -339,15 +272,6 @@ class Ingress:
             else:
                 front.resume()
 
-    def _sorry(self, connection: Connection) -> None:
-        self._refuse(connection, self._nobody)
-
-    def _refuse(self, connection: Connection, answer: bytes) -> None:
-        sock, connection.sock = connection.sock, None
-        if sock is not None:
-            self._counts.answered_503 += 1
-            self._refusals.refuse(sock, answer)
-
     # --- becoming the next version ---
 
     def pack(self, service: PassedService) -> PassedService:
@@ -355,7 +279,7 @@ class Ingress:
         return replace(
             service,
             next_number=next(self._numbers),
-            counts=asdict(self._counts),
+            counts=asdict(self._ends.counts),
             listeners={front.spec.stream: front.fileno() for front in self._fronts},
             held=[connection.packed() for connection in self._hold],
             runs={
@@ -368,12 +292,12 @@ class Ingress:
         """Have all this again. The listeners are open, nobody is admitted yet."""
         fronts = {front.spec.stream: front for front in self._fronts}
         self._numbers = count(service.next_number)
-        self._counts = counts_of(service.counts)
+        self._ends.counts = counts_of(service.counts)
         for number, run in service.runs.items():
             if number not in channels:
                 continue  # a program that accepts by itself
             worker = Worker(channels[number], admitted=False, inherited=set(run.inherited))
-            worker.receive([unpacked(one, fronts[one.listener]) for one in run.connections])
+            worker.unpack(unpacked(one, fronts[one.listener]) for one in run.connections)
             self._workers[number] = worker
         self._hold.add_first(unpacked(one, fronts[one.listener]) for one in service.held)
         self._dispatch()
@@ -382,21 +306,11 @@ class Ingress:
 
     def counts(self) -> dict[str, int]:
         """What became of the connections, and how many are `held` now."""
-        return {**asdict(self._counts), "held": len(self._hold)}
+        return {**asdict(self._ends.counts), "held": len(self._hold)}
 
     def describe(self) -> list[dict[str, object]]:
         """The listeners, as `ctl sockets` shows them."""
-        return [
-            {
-                "name": front.spec.name,
-                "address": front.address,
-                "dispatch": front.spec.dispatch,
-                "held": self._hold.held_for(front),
-                "queued": front.backlog,
-                "backlog": front.spec.backlog,
-            }
-            for front in self._fronts
-        ]
+        return [{**front.describe(), "held": self._hold.held_for(front)} for front in self._fronts]
 
 
 def _nobody_asks() -> None:

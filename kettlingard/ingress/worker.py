@@ -33,7 +33,7 @@ def counts_of(data: Mapping[str, int]) -> Counts:
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A run that has connections, or may get some."""
+    """A run that has connections, or may get some. It can speak of its own ones only."""
 
     channel: Channel
     admitted: bool = True
@@ -47,17 +47,54 @@ class Worker:
         """How many connections it has that are not done."""
         return len(self.connections) + len(self.inherited)
 
+    @property
+    def has_room(self) -> bool:
+        """It may be given one more."""
+        return self.admitted and self.rests is None and self.untaken < CREDIT
+
+    def give(self, connection: Connection) -> None:
+        """It is on its way to the worker."""
+        connection.stage = Stage.SENT
+        self.connections[connection.number] = connection
+        self.untaken += 1
+
+    def taken(self, number: int) -> None:
+        """The worker has it in its hands."""
+        self._advance(number, Stage.TAKEN)
+
+    def answering(self, number: int) -> None:
+        """An answer has begun: nobody else can give one, so our copy is needed no longer."""
+        connection = self._advance(number, Stage.ANSWERING)
+        if connection is not None:
+            connection.close()
+
+    def done(self, number: int) -> None:
+        """It has ended."""
+        self.answering(number)
+        self.connections.pop(number, None)
+        self.inherited.discard(number)
+
+    def lose(self, number: int) -> Connection | None:
+        """The worker has given it back."""
+        connection = self.connections.pop(number, None)
+        if connection is not None:
+            self.untaken -= connection.stage is Stage.SENT
+        return connection
+
+    def _advance(self, number: int, stage: Stage) -> Connection | None:
+        connection = self.connections.get(number)
+        if connection is not None:
+            self.untaken -= connection.stage is Stage.SENT
+            connection.stage = stage
+        return connection
+
     def packed(self, run: PassedRun) -> PassedRun:
         """With its connections, as it is passed on to our next version."""
         connections = [one.packed() for one in self.connections.values()]
         return replace(run, connections=connections, inherited=sorted(self.inherited))
 
-    def receive(self, connections: Iterable[Connection]) -> None:
+    def unpack(self, connections: Iterable[Connection]) -> None:
         """These were packed."""
         for one in connections:
             self.connections[one.number] = one
             self.untaken += one.stage is Stage.SENT
-
-    @property
-    def has_room(self) -> bool:
-        return self.admitted and self.rests is None and self.untaken < CREDIT

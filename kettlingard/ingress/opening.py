@@ -1,0 +1,39 @@
+"""Where the socket of a listener comes from: from workers that guarded it, from outside, or anew."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from kettlingard.core.spec import ListenerSpec
+from kettlingard.host.handed import Handed
+from kettlingard.host.listeners import listen
+
+
+class Opening:
+    """Finds or makes the sockets of one service's listeners."""
+
+    def __init__(self, service: str, handed: Handed) -> None:
+        self._service = service
+        self._handed = handed
+        self._inherited: dict[str, socket.socket] = {}
+
+    def inherit(self, listeners: Mapping[str, socket.socket]) -> None:
+        """Sockets by their addresses, to be used instead of new ones."""
+        self._inherited = dict(listeners)
+
+    def open(self, spec: ListenerSpec) -> tuple[socket.socket, bool]:
+        """A listening socket, and whether somebody else has it too. Raises ListenError."""
+        inherited = self._inherited.pop(spec.stream, None)
+        if inherited is not None:
+            return inherited, False
+        handed = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
+        if handed is not None:
+            return handed, True
+        return listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode), False
+
+    def close(self) -> None:
+        """Those that nobody has asked for."""
+        for sock in self._inherited.values():
+            sock.close()
+        self._inherited = {}
