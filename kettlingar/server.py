@@ -17,6 +17,7 @@ from kettlingar.wire.http11 import Refusal
 
 from . import respond
 from ._compat import start
+from .answering import answer
 from .exchange import Exchange
 from .failures import without_secret
 from .serving import Hooks, Origin, Service, Settings, origin_of
@@ -194,7 +195,7 @@ class Server:
     async def _serve(self, exchange: Exchange, connection: Connection, incoming: Incoming) -> None:
         keep_alive = False
         try:
-            keep_alive = await exchange.run()
+            keep_alive = await answer(exchange)
         except asyncio.CancelledError:
             log.info("request cancelled method=%s", exchange.name)
             raise

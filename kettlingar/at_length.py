@@ -1,0 +1,105 @@
+"""Methods that make more of their connection than one answer: streams, `raw_` ones, other protocols."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from kettlingar.api.methods import Method
+from kettlingar.api.takeover import TAKEN, Takeover
+
+from . import respond
+from .exchange import Exchange
+from .serving import Session
+from .stepping import step
+
+FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are written
+
+
+async def at_length(
+    exchange: Exchange,
+    method: Method,
+    function: Callable[..., Any],
+    args: list[Any],
+    kwargs: dict[str, Any],
+) -> None:
+    """Run such a method to its end."""
+    if method.takeover is not None:
+        await _take_over(exchange, method.takeover, function, args, kwargs)
+    elif method.raw:
+        await _raw(exchange, function(*args, **kwargs))
+    else:
+        await _stream(exchange, function(*args, **kwargs))
+
+
+async def _take_over(
+    exchange: Exchange,
+    takeover: Takeover,
+    function: Callable[..., Any],
+    args: list[Any],
+    kwargs: dict[str, Any],
+) -> None:
+    def run(it: Any) -> Any:
+        takeover.put(it, args, kwargs)
+        return function(*args, **kwargs)
+
+    session = Session(exchange.request, exchange.connection, exchange.settings, exchange.encode)
+    result = await takeover.kind.serve(session, takeover.options, run)
+    if result is TAKEN:
+        exchange.status = 101
+    else:
+        exchange.write(result)
+
+
+async def _raw(exchange: Exchange, running: Any) -> None:
+    connection = exchange.connection
+    exchange.request.respond = exchange.sink.send
+    written = connection.written
+    try:
+        result = await running
+    except Exception:
+        if connection.written > written:
+            connection.abort()  # half an answer is out: there is no honest way on
+        raise
+    finally:
+        exchange.request.respond = None
+    if result is not None:
+        exchange.write(result)
+    if exchange.sink is connection:
+        connection.close()
+
+
+async def _stream(exchange: Exchange, generator: Any) -> None:
+    exchange.status = 200
+    writer = exchange.stream = exchange.stream or exchange.writer()
+    if exchange.request.method == "HEAD":
+        await _head_of_stream(exchange, generator, writer)
+        return
+    try:
+        while True:
+            try:
+                value = await step(generator, writer.flush)
+            except StopAsyncIteration:
+                break
+            if exchange.request.given_away:
+                continue
+            if writer.item(value) >= FLUSH_AT:
+                await writer.flushed()
+                await asyncio.sleep(0)  # others want the loop too
+        if not exchange.request.given_away:
+            writer.end()
+            await exchange.sink.drained()
+    finally:
+        exchange.status = writer.status
+        await generator.aclose()
+
+
+async def _head_of_stream(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:
+    """The first item says the type, and what else a GET would be told (RFC 9110, 9.3.2)."""
+    try:
+        writer.begin(respond.as_result(await anext(generator, None)))
+    finally:
+        await generator.aclose()
+    exchange.status = writer.status
+    writer.flush()
