@@ -175,7 +175,8 @@ def _bury(
     """A run has ended: its place, or the rollout that it was part of, learns of it."""
     end = after.run.end
     assert end is not None
-    failed_update = not end.requested and _is_on_trial(state, before, now)
+    on_trial = not end.requested and _is_on_trial(state, before, now)
+    failed_update = on_trial and not state.policies.update.goes_on
     members = {n: member for n, member in state.members.items() if n != after.number}
     state = replace(state, members=members)
     if failed_update:

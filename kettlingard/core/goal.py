@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from .place import Place, Standing
-from .reconcile import settled, wanted_places
+from .reconcile import has_gone_on, settled, wanted_places
 from .state import ServiceState
 from .words import Word
 
@@ -28,7 +28,8 @@ def until_ready(state: ServiceState, word: Word, now: float) -> Outlook:
         return Outlook.DONE if state.fallback is None or settled(state, now) else Outlook.GOING
     if word in {Word.FAILED, Word.INVALID, Word.UPDATE_PAUSED, Word.INACTIVE, Word.DISABLED}:
         return Outlook.HOPELESS
-    return Outlook.HOPELESS if _is_looping(state) else Outlook.GOING
+    waits = state.policies.update.goes_on and state.fallback is not None and not has_gone_on(state)
+    return Outlook.HOPELESS if _is_looping(state) and not waits else Outlook.GOING
 
 
 def until_stopped(state: ServiceState, word: Word, now: float) -> Outlook:

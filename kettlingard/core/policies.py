@@ -36,6 +36,7 @@ def policies_of(spec: ServiceSpec) -> Policies:
             parallelism=update.parallelism,
             monitor=update.monitor,
             start_parallelism=spec.pool.start_parallelism,
+            goes_on=update.failure_action == "continue",
         ),
         PoolPolicy(
             least=spec.pool.bounds[0] if spec.pool.elastic else None,

@@ -184,7 +184,7 @@ def _fill(
         if here.fit is not None or here.number in around.occupied:
             continue
         if here.served_by_unfit:
-            if moves <= 0 or state.paused:
+            if moves <= 0 or state.paused or _has_failed(state, here.number):
                 continue
             moves -= 1
             if not state.policies.update.start_first:
@@ -230,9 +230,25 @@ def _free_moves(state: ServiceState, places: list[_Situation], now: float) -> in
     moving = [
         here
         for here in places
-        if not _is_filled(state, here, now) and (here.fit is not None or not here.served_by_unfit)
+        if not _is_filled(state, here, now)
+        and (here.fit is not None or not here.served_by_unfit)
+        and not (state.policies.update.goes_on and _has_failed(state, here.number))
     ]
     return state.policies.update.parallelism - len(moving)
+
+
+def _has_failed(state: ServiceState, number: int) -> bool:
+    """Its last run ended badly: it is tried again later, or not at all."""
+    return state.place(number).standing is not Standing.CLEAR
+
+
+def has_gone_on(state: ServiceState) -> bool:
+    """A rollout that goes on is through, but for places where it has failed."""
+    numbers = wanted_places(state)
+    failed = {number for number in numbers if _has_failed(state, number)}
+    left = [_situation(state, number) for number in numbers if number not in failed]
+    through = all(here.fit and is_serving(here.fit) and not here.unfit for here in left)
+    return state.policies.update.goes_on and bool(failed) and through
 
 
 def _is_filled(state: ServiceState, here: _Situation, now: float) -> bool:

@@ -204,12 +204,18 @@ class UpdateKeys:
     """[update]: how a new generation replaces the old one."""
 
     order: str = _key(
-        choice("start-first", "stop-first"), "start-first", L, "stop-first for exclusive locks"
+        choice("start-first", "stop-first"),
+        "start-first",
+        L,
+        "stop-first where two at once cannot be; recycling heeds it too",
     )
     parallelism: int = _key(at_least(1), 1, L, "places at the same time")
     monitor: float = _key(DURATION, 1.0, L, "ready this long before the old one goes")
     failure_action: str = _key(
-        choice("pause", "rollback", later=("continue",)), "pause", L, "when a new run fails"
+        choice("pause", "rollback", "continue"),
+        "pause",
+        L,
+        "when a new run fails: stand still, go back, or go on with the other places",
     )
     api_break: str = _key(
         choice("refuse", "warn", "allow"), "warn", L, "when methods or arguments vanish"

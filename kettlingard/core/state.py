@@ -22,6 +22,7 @@ class UpdatePolicy:
     parallelism: int = 1
     monitor: float = 1.0
     start_parallelism: int = 2
+    goes_on: bool = False  # a place whose new run fails does not keep the others waiting
 
 
 @dataclass(frozen=True, slots=True)

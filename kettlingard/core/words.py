@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from .place import Standing
-from .reconcile import is_fit, wanted_places
+from .reconcile import has_gone_on, is_fit, wanted_places
 from .state import Member, ServiceState, is_serving
 from .vocabulary import COMING
 
@@ -52,7 +52,7 @@ def service_word(
         return Word.UPDATE_PAUSED
     serving = {member.place for member in state.members.values() if is_serving(member)}
     if _is_updating(state):
-        return Word.UPDATING
+        return Word.DEGRADED if has_gone_on(state) else Word.UPDATING
     if serving >= set(places):
         return Word.READY
     if serving:

@@ -1,5 +1,6 @@
 """A service as a whole: sentences, and a random walk that must never leave the rails."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from kettlingard.core.vocabulary import (
     WatchdogAnswered,
     WatchdogMissed,
 )
+from kettlingard.core.words import Word, service_word
 from tests.unit.core.world import World
 
 
@@ -179,6 +181,33 @@ def test_an_update_that_dies_while_it_is_watched_is_a_bad_one():
     assert world.state.paused
 
 
+@pytest.mark.parametrize("start_first", [True, False])
+def test_a_rollout_that_goes_on_renews_the_other_places_where_one_fails(start_first):
+    world = World(3, start_first=start_first, goes_on=True, delay=10)
+    world.bring_up()
+    world.bring_up()
+    world.tick(1)
+    world.update()
+    world.end_draining()
+    for _ in range(2):  # the first unasked-for end is tried again at once
+        world.crash()
+    assert world.standing() is Standing.BACKOFF
+    for _ in range(3):
+        world.bring_up(only={2, 3})
+        world.tick(1)
+        world.end_draining()
+    assert not world.state.paused
+    generations = {m.place: m.generation for m in world.state.members.values()}
+    assert generations == ({1: 1} if start_first else {}) | {2: 2, 3: 2}
+    assert service_word(world.state) is Word.DEGRADED
+    world.tick(12)
+    world.bring_up()
+    world.tick(1)
+    world.end_draining()
+    assert {m.generation for m in world.state.members.values()} == {2}
+    assert service_word(world.state) is Word.READY
+
+
 def test_the_next_update_ends_the_pause():
     world = World()
     world.bring_up()
@@ -266,9 +295,14 @@ def act(world, step, pick):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.booleans(), st.integers(1, 2), st.lists(st.tuples(STEPS, st.integers(0, 5)), max_size=50))
-def test_whatever_happens_each_place_is_in_hand_and_none_serves_twice(first, parallel, walk):
-    world = World(2, start_first=first, parallelism=parallel, burst=3, retry_after=60)
+@given(
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 2),
+    st.lists(st.tuples(STEPS, st.integers(0, 5)), max_size=50),
+)
+def test_whatever_happens_each_place_is_in_hand_and_none_serves_twice(first, on, parallel, walk):
+    world = World(2, start_first=first, parallelism=parallel, goes_on=on, burst=3, retry_after=60)
     for step, pick in walk:
         act(world, step, pick)
     world.around = Circumstances()

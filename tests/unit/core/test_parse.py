@@ -80,12 +80,6 @@ def test_a_module_to_preload_is_given_by_its_name():
     ]
 
 
-def test_a_value_that_this_version_cannot_do_is_refused():
-    assert problems(KITTEN + '[update]\nfailure_action = "continue"\n') == [
-        'mail.toml:4:1: update.failure_action: "continue" is not supported by this version yet'
-    ]
-
-
 def test_a_program_has_a_command_and_a_kitten_a_class():
     program = '[service]\ntype = "simple"\n'
     assert spec(program + 'exec = ["redis-server", "--save"]\n').service.exec[1] == "--save"

@@ -14,8 +14,10 @@ from kettlingard.core.vocabulary import COMING, BecameReady, Exited, Phase, Spaw
 class World:
     """Drives a service state the way the shell does, without processes."""
 
-    def __init__(self, instances=1, *, start_first=True, parallelism=1, monitor=1.0, **restart):
-        update = UpdatePolicy(start_first, parallelism, monitor, start_parallelism=2)
+    def __init__(
+        self, instances=1, *, start_first=True, parallelism=1, monitor=1.0, goes_on=False, **restart
+    ):
+        update = UpdatePolicy(start_first, parallelism, monitor, 2, goes_on)
         self.policies = Policies(RunPolicy(), RestartPolicy(**restart), update)
         self.state = ServiceState(policies=self.policies)
         self.now = 0.0
