@@ -106,7 +106,7 @@ class AdoptedWorker(Worker):
             self.ready = said.ready
             keys = self.launch.spec.service
             self._pulse = Pulse(
-                self._loop, keys.watchdog, keys.watchdog_timeout, self._ask, self._tell
+                self._loop, keys.watchdog, keys.watchdog_timeout, self._questions.ping, self._tell
             )
         for message in self._early:
             super()._message(message, [])

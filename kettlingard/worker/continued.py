@@ -60,7 +60,9 @@ class ContinuedWorker(Worker):
                 self._on_ready(ready)
             return
         keys = self.launch.spec.service
-        self._pulse = Pulse(self._loop, keys.watchdog, keys.watchdog_timeout, self._ask, self._tell)
+        self._pulse = Pulse(
+            self._loop, keys.watchdog, keys.watchdog_timeout, self._questions.ping, self._tell
+        )
 
 
 def pack(worker: Worker) -> PassedRun:

@@ -21,9 +21,7 @@ from kettlingar._version import __version__
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
-from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
-from kettlingard.core.values import rate_of
 from kettlingard.core.vocabulary import (
     BecameReady,
     Drained,
@@ -39,10 +37,12 @@ from kettlingard.host import procid, spawn
 from kettlingard.host.logs import tail
 from kettlingard.host.reap import ExitStatus, Reaper
 
+from .changes import settings, told
 from .launch import Launch
 from .load import Load
 from .probe import ping
 from .pulse import Pulse
+from .questions import Questions
 from .start import Outcome, Starter
 
 log = logging.getLogger(__name__)
@@ -89,8 +89,7 @@ class Worker:
         self._pulse: Pulse | None = None
         self._probe: asyncio.Task[None] | None = None
         self._orphaned: asyncio.TimerHandle | None = None
-        self._fresh: asyncio.Event | None = None  # set by the answer to `refresh`
-        self._dump: asyncio.Future[str] | None = None  # the answer to `stacks`
+        self._questions = Questions(loop, self.say)
         self._log_start = 0  # bytes of the log that are not ours
         self._log_due = False  # it got a log that has been rotated meanwhile
         self._closed = False
@@ -133,7 +132,9 @@ class Worker:
 
     def _watch(self) -> None:
         keys = self.launch.spec.service
-        self._pulse = Pulse(self._loop, keys.watchdog, keys.watchdog_timeout, self._ask, self._tell)
+        self._pulse = Pulse(
+            self._loop, keys.watchdog, keys.watchdog_timeout, self._questions.ping, self._tell
+        )
 
     # --- what the service has it do ---
 
@@ -176,13 +177,8 @@ class Worker:
     def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
         """Its definition has changed in ways that need no new process."""
         self.launch = replace(self.launch, spec=spec)
-        log_keys = (spec.log.level, spec.log.rate_limit)
-        if log_keys != (before.log.level, before.log.rate_limit):
-            self.say(messages.LogLevel(spec.log.level, rate_of(spec.log.rate_limit)))
-        config = {k: v for k, v in spec.config.items() if before.config.get(k) != v}
-        config |= dict.fromkeys(before.config.keys() - spec.config.keys(), "")
-        if config or spec.access.public_methods != before.access.public_methods:
-            self.configure(config)
+        for message in told(self.launch, before):
+            self.say(message)
         old, new = before.service, spec.service
         rhythm = (new.watchdog, new.watchdog_timeout)
         if self._pulse is not None and rhythm != (old.watchdog, old.watchdog_timeout):
@@ -191,10 +187,7 @@ class Worker:
 
     def configure(self, config: Mapping[str, Any], secret: str = "") -> None:
         """Tell it settings, whether they are new to it or not."""
-        public = self.launch.spec.access.public_methods
-        values = expand(config, self.launch.service, self.launch.instance)
-        names = None if public is None else list(public)
-        self.say(messages.Adjust(config=values, public_methods=names, secret=secret))
+        self.say(settings(self.launch, config, secret))
 
     def signal(self, number: int) -> None:
         """Send a signal to the process alone."""
@@ -221,30 +214,11 @@ class Worker:
 
     async def refresh(self, seconds: float) -> None:
         """Have `pong` told anew, if it answers within `seconds`."""
-        self._fresh = asyncio.Event()
-        self._ask(0)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._fresh.wait()
-        except TimeoutError:
-            return
+        await self._questions.pong(seconds)
 
     async def stacks(self, seconds: float) -> str | None:
         """What it is doing; None if its loop does not answer in time."""
-        self._dump = self._loop.create_future()
-        self.say(messages.Dump())
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._dump
-        except TimeoutError:
-            return None
-
-    def _on_dumped(self, dumped: messages.Dumped) -> None:
-        if self._dump is not None and not self._dump.done():
-            self._dump.set_result(dumped.text)
-
-    def _ask(self, number: int) -> None:
-        self.say(messages.Ping(number=number, sent=self._loop.time()))
+        return await self._questions.stacks(seconds)
 
     # --- what it says ---
 
@@ -284,8 +258,7 @@ class Worker:
 
     def _on_pong(self, pong: messages.Pong) -> None:
         self.pong = pong
-        if self._fresh is not None:
-            self._fresh.set()
+        self._questions.ponged()
         if self._pulse is not None and pong.number:
             self._pulse.answered(pong.number)
 
@@ -297,6 +270,9 @@ class Worker:
 
     def _on_drained(self, _drained: messages.Drained) -> None:
         self._tell(Drained(self._loop.time()))
+
+    def _on_dumped(self, dumped: messages.Dumped) -> None:
+        self._questions.dumped(dumped.text)
 
     def _on_ask(self, ask: messages.Ask) -> None:
         self._listener.asks(ask)
