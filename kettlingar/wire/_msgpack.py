@@ -71,11 +71,12 @@ def from_msgpack(
     integers can be chosen such that a dict becomes slow).
     """
 
+    openers = data.translate(None, _NOT_OPENERS)  # and what only looks like them, in texts
     if len(data) > _SMALL:
-        _check_whole(data)
+        _check_whole(data, openers)
     read_map: Callable[[Any], Any] = _read_map
     read_list: Callable[[Any], Any] | None = None
-    if not any_keys and len(data.translate(None, _NOT_OPENERS)) > most_containers(len(data)):
+    if not any_keys and len(openers) > most_containers(len(data)):
         read_map, read_list = _counting(most_containers(len(data)))
     try:
         value = msgpack.unpackb(
@@ -88,8 +89,8 @@ def from_msgpack(
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise _explained(error) from None
-    if len(data) > max_depth:
-        check_depth(data, value, max_depth)
+    if len(openers) > max_depth:
+        check_depth(value, max_depth)
     return value
 
 
@@ -136,14 +137,14 @@ def _packed_tag(tag: FdTag) -> bytes:
     return encode(as_fields(tag))
 
 
-def _check_whole(data: bytes) -> None:
+def _check_whole(data: bytes, openers: bytes) -> None:
     """Walk over the message without making anything of it.
 
     msgpack's reader believes a list's length, up to the message's own, before it has
     seen its items, so that nested lists, each of which claims more than there is, would
     cost much memory. Few of them cost little: then nothing has to be imported, or walked.
     """
-    if len(data.translate(None, _NOT_LARGE)) * len(data) <= _MOST_CLAIMED:
+    if len(openers.translate(None, _NOT_LARGE)) * len(data) <= _MOST_CLAIMED:
         return
     import msgspec
 
@@ -168,23 +169,28 @@ def _explained(error: Exception) -> Exception:
     return BadRequest(f"cannot read the msgpack: {str(error) or 'a byte means nothing there'}")
 
 
-def check_depth(data: bytes, value: Any, max_depth: int) -> None:
+def check_depth(value: Any, max_depth: int) -> None:
     """Refuse what is nested deeper than `max_depth`.
 
-    msgpack's reader does not recurse, so this may come after it. Most messages have
-    fewer bytes that could open a container than levels they may have.
+    msgpack's reader does not recurse, so this may come after it. It is asked for only where
+    there are more bytes that could open a container than levels.
     """
-    if len(data.translate(None, _NOT_OPENERS)) <= max_depth:
-        return
-    level = _containers([value])
+    level = _containers([[value]])
     depth = 0
     while level:
         depth += 1
         if depth > max_depth:
             raise BadRequest(f"cannot read the msgpack: it is nested deeper than {max_depth}")
-        level = [inner for outer in level for inner in _containers(outer)]
+        level = _containers(level)
 
 
-def _containers(outer: Any) -> list[Any]:
-    values = outer.values() if isinstance(outer, dict) else outer
-    return [inner for inner in values if isinstance(inner, (dict, list))]
+def _containers(level: list[Any]) -> list[Any]:
+    """All lists and maps that are in these lists and maps: the next level."""
+    found: list[Any] = []
+    for outer in level:
+        values = tuple(outer.values()) if type(outer) is dict else tuple(outer)
+        try:
+            hash(values)  # a tenth of the cost of looking at each: lists and maps have no hash
+        except TypeError:
+            found += [inner for inner in values if type(inner) is list or type(inner) is dict]
+    return found
