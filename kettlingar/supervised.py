@@ -15,12 +15,10 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from kettlingar.api.access import Caller
-from kettlingar.api.describe import method_record
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
@@ -28,18 +26,18 @@ from kettlingar.transport.fdpass import close_all
 from . import _compat
 from ._version import __version__
 from .asking import Asker, become_supervised
+from .beginning import NotBegunError, begin, failed, ready
 from .dumping import stacks
+from .ending import Ending
 from .errors import ConfigError
 from .guarding import Listeners, Meeting
-from .kitten import RPCKitten
-from .loading import load, version_of, where_in
-from .logs import begin_logging, set_level, set_rate
-from .process import Runtime, settings_of, watch_signals
+from .logs import set_level, set_rate
+from .process import Runtime, settings_of
+from .reports import Reports, callers_of
 from .serving import Origin, origin_of
 
 log = logging.getLogger(__name__)
 
-MOST = 250  # descriptors in one message
 EX_CONFIG = 78  # sysexits.h: do not try again before something changes
 
 
@@ -49,25 +47,17 @@ class Worker:
     def __init__(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self._setup: asyncio.Future[messages.Setup] = loop.create_future()
-        self._quit = asyncio.Event()
-        self._drain = asyncio.Event()
-        self._drain_seconds = 0.0
+        self._ending = Ending()
         self._runtime: Runtime | None = None
         self._ready: messages.Ready | None = None
-        self._alone = asyncio.Event()  # there is no supervisor
         self._guarded = Listeners(loop)
         self._meeting: Meeting | None = None
         self._highest = 0  # number of a connection
-        self._answering: list[int] = []
-        self._done: list[int] = []
-        self._returned: list[int] = []
-        self._moved: list[tuple[int, int]] = []  # number and descriptor
-        self._moves = False
-        self._flushing = False
         self._secret = ""  # that came after the first one
         self._adjusting: set[asyncio.Task[None]] = set()
         self._loop = loop
         self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
+        self._reports = Reports(loop, self._channel)
         self._asker = Asker(self._ask)
         become_supervised(self._asker)
 
@@ -75,69 +65,33 @@ class Worker:
         """Live; return the exit code."""
         self._channel.send(_hello())
         setup = await self._setup
-        begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
-        set_rate(*setup.log_rate)
-        step = "import"
         try:
-            if sys.path[: len(setup.python_path)] != setup.python_path:  # a zygote's child has it
-                sys.path[0:0] = setup.python_path
-            kitten_class = load(setup.kitten)
-            step = "config"
-            kitten = _configured(kitten_class, setup)
-            step = "init"
-            runtime = Runtime(kitten, settings_of(kitten, setup.secret, setup.public_methods), self)
-            watch_signals(runtime.stop_wanted)
-            await runtime.begin([])
-        except Exception as error:  # noqa: BLE001  whatever it is, the supervisor must hear of it
-            return self._failed(step, error)
+            runtime = await begin(setup, self._reports)
+        except NotBegunError as why:
+            return self._failed(why.step, why.__cause__ or why)
         self._runtime = runtime
         _compat.set_process_title(f"kettlingar: {setup.service}/{setup.instance}")
-        self._ready = messages.Ready(
-            kitten=setup.kitten,
-            version=version_of(kitten_class),
-            app_name=kitten.config.app_name,
-            worker_name=kitten.config.worker_name,
-            methods=[method_record(method, docs=True) for method in kitten.methods],
-            live_config=[n for n in kitten.config.as_dict() if hasattr(kitten, f"on_config_{n}")],
-        )
+        self._ready = ready(setup, runtime.kitten)
         self._channel.send(self._ready)
-        await self._until_told(runtime)
+        await self._serve(runtime)
         return 0
 
-    async def _until_told(self, runtime: Runtime) -> None:
-        stop = runtime.stop_wanted
-        await _first(stop, self._drain, self._quit)
+    async def _serve(self, runtime: Runtime) -> None:
+        ending = self._ending
+        ending.stop = runtime.stop_wanted
+        await ending.wanted()
         self._guarded.close()
-        asked = self._drain.is_set() or self._quit.is_set()
-        seconds = (
-            self._drain_seconds if asked else float(runtime.kitten.config.worker_drain_timeout)
-        )
-        draining = asyncio.create_task(runtime.server.drain(seconds))
-        # Quit, or a TERM that comes while draining, cuts the drain short.
-        hurry = asyncio.create_task(_first(self._quit, stop) if asked else _first(self._quit))
-        await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        if not draining.done():
-            runtime.server.hang_up(lambda _origin: True)
-        await draining
-        self._flush()
+        await ending.drained(runtime.server, float(runtime.kitten.config.worker_drain_timeout))
+        self._reports.flush()
         self._channel.send(messages.Drained())
-        if asked:
-            await _first(self._quit, stop, self._alone)
+        await ending.allowed()
         await runtime.kitten.shutdown()
         log.info("stopped pid=%d", os.getpid())
 
-    def _failed(self, step: str, error: Exception) -> int:
+    def _failed(self, step: str, error: BaseException) -> int:
         log.error("cannot start: %s failed", step, exc_info=error)
         permanent = isinstance(error, ConfigError)
-        self._channel.send(
-            messages.Failed(
-                step=step,
-                error="".join(traceback.format_exception_only(error)).strip(),
-                where=where_in(error),
-                permanent=permanent,
-            )
-        )
+        self._channel.send(failed(step, error, permanent=permanent))
         return EX_CONFIG if permanent else 1
 
     def _ask(self, ask: messages.Ask) -> None:
@@ -247,12 +201,11 @@ class Worker:
         close_all(fds)
 
     def _on_drain(self, message: messages.Drain, _fds: list[int]) -> None:
-        self._drain_seconds = message.seconds
-        self._moves = message.moves
-        self._drain.set()
+        self._reports.wants_moved = message.moves
+        self._ending.drain_within(message.seconds)
 
     def _on_quit(self, _message: messages.Quit, _fds: list[int]) -> None:
-        self._quit.set()
+        self._ending.quit.set()
 
     _ACTIONS: dict[type, Callable[..., None]] = {  # noqa: RUF012  a table, never changed
         messages.Setup: _on_setup,
@@ -275,7 +228,7 @@ class Worker:
     def _supervisor_gone(self) -> None:
         if self._runtime is None or self._ready is None:
             os._exit(1)  # nothing has begun, and nobody is there to tell
-        self._alone.set()
+        self._ending.alone.set()
         self._asker.gone()
         if self._meeting is None:
             log.warning("the supervisor is gone: finishing what runs, then ending")
@@ -295,9 +248,9 @@ class Worker:
         assert self._runtime is not None
         assert self._ready is not None
         self._guarded.rest()
-        self._alone.clear()
+        self._ending.alone.clear()
         self._channel = channel
-        self._answering, self._done = [], []
+        self._reports.go_on(channel)
         setup = self._setup.result()
         origins = [origin_of(connection) for connection in self._runtime.server.connections]
         names, fds = self._guarded.copies()
@@ -308,104 +261,15 @@ class Worker:
             secret=self._secret or setup.secret,
             listeners=names,
             connections=[o.number for o in origins if o.number and not o.trusted],
-            callers=[
-                _caller(o.number, o.caller) for o in origins if o.number and o.trusted and o.caller
-            ],
+            callers=callers_of(origins),
             highest=self._highest,
         )
         channel.send(said, fds)
         log.warning("adopted by a new supervisor connections=%d", len(origins))
 
-    # --- what the supervisor hears of connections (server.Observer) -----------
-
-    def answering(self, origin: Origin) -> None:
-        """The first byte of the first answer goes out."""
-        if origin.number and not origin.trusted:
-            self._answering.append(origin.number)
-            self._flush_soon()
-
-    def closed(self, origin: Origin) -> None:
-        """The connection has ended here: an accepted one, or a caller's."""
-        if origin.number:
-            self._done.append(origin.number)
-            self._flush_soon()
-
-    @property
-    def takes_back(self) -> bool:
-        """The supervisor does, where there is one."""
-        return not self._channel.closed
-
-    def returned(self, origin: Origin) -> None:
-        """Nothing was read from it: the supervisor has a copy for another worker."""
-        self._returned.append(origin.number)
-        self._flush_soon()
-
-    @property
-    def moves(self) -> bool:
-        """The supervisor said so, and is there."""
-        return self._moves and not self._channel.closed
-
-    def moved(self, origin: Origin, sock: socket.socket) -> None:
-        """Its client keeps it open: it is the supervisor's again."""
-        self._moved.append((origin.number, sock.detach()))
-        self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Say what happened in this turn of the loop in one message."""
-        self._flushing = False
-        done = set(self._done)
-        answering = [number for number in self._answering if number not in done]
-        if answering or done or self._returned:
-            self._channel.send(
-                messages.Progress(answering=answering, done=self._done, returned=self._returned)
-            )
-        for start in range(0, len(self._moved), MOST):
-            numbers, fds = zip(*self._moved[start : start + MOST], strict=True)
-            self._channel.send(messages.Moved(ids=list(numbers)), list(fds))
-        self._answering, self._done, self._returned, self._moved = [], [], [], []
-
 
 def _hello() -> messages.Hello:
     return messages.Hello(messages.PROTOCOL, __version__, os.getpid())
-
-
-def _caller(number: int, caller: Caller) -> messages.Caller:
-    return messages.Caller(
-        id=number,
-        uid=-1 if caller.uid is None else caller.uid,
-        pid=caller.pid or 0,
-        service=caller.service,
-        methods=None if caller.methods is None else sorted(caller.methods),
-    )
-
-
-async def _first(*events: asyncio.Event) -> None:
-    """Wait for any of these."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
-
-
-def _configured(kitten_class: type[RPCKitten], setup: messages.Setup) -> RPCKitten:
-    config = kitten_class.Configuration()
-    config.apply(
-        "definition",
-        {
-            "app_state_dir": setup.state_dir,
-            "app_data_dir": setup.state_dir,
-            "worker_drain_timeout": setup.drain_timeout,
-            **setup.config,
-        },
-    )
-    return kitten_class(config=config)
 
 
 def _tcp(fd: int) -> socket.socket:

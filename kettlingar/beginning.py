@@ -1,0 +1,81 @@
+"""From a supervisor's Setup to a service that is ready, or to why it cannot be."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from kettlingar.api.describe import method_record
+from kettlingar.transport import messages
+
+from .kitten import RPCKitten
+from .loading import load, version_of, where_in
+from .logs import begin_logging, set_rate
+from .process import Runtime, settings_of, watch_signals
+from .reports import Reports
+
+
+class NotBegunError(Exception):
+    """The service cannot begin; its cause says why."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+async def begin(setup: messages.Setup, reports: Reports) -> Runtime:
+    """Import the service, configure it, and let it prepare for its first request."""
+    begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
+    set_rate(*setup.log_rate)
+    step = "import"
+    try:
+        if sys.path[: len(setup.python_path)] != setup.python_path:  # a zygote's child has it
+            sys.path[0:0] = setup.python_path
+        kitten_class = load(setup.kitten)
+        step = "config"
+        kitten = _configured(kitten_class, setup)
+        step = "init"
+        settings = settings_of(kitten, setup.secret, setup.public_methods)
+        runtime = Runtime(kitten, settings, reports)
+        watch_signals(runtime.stop_wanted)
+        await runtime.begin([])
+    except Exception as error:
+        raise NotBegunError(step) from error
+    return runtime
+
+
+def ready(setup: messages.Setup, kitten: RPCKitten) -> messages.Ready:
+    """What the supervisor is told of a service that has begun."""
+    config = kitten.config
+    return messages.Ready(
+        kitten=setup.kitten,
+        version=version_of(type(kitten)),
+        app_name=config.app_name,
+        worker_name=config.worker_name,
+        methods=[method_record(method, docs=True) for method in kitten.methods],
+        live_config=[n for n in config.as_dict() if hasattr(kitten, f"on_config_{n}")],
+    )
+
+
+def failed(step: str, error: BaseException, *, permanent: bool) -> messages.Failed:
+    """What the supervisor is told of one that has not."""
+    return messages.Failed(
+        step=step,
+        error="".join(traceback.format_exception_only(error)).strip(),
+        where=where_in(error),
+        permanent=permanent,
+    )
+
+
+def _configured(kitten_class: type[RPCKitten], setup: messages.Setup) -> RPCKitten:
+    config = kitten_class.Configuration()
+    config.apply(
+        "definition",
+        {
+            "app_state_dir": setup.state_dir,
+            "app_data_dir": setup.state_dir,
+            "worker_drain_timeout": setup.drain_timeout,
+            **setup.config,
+        },
+    )
+    return kitten_class(config=config)
