@@ -12,7 +12,6 @@ import errno
 import gc
 import os
 import random
-import resource
 import signal
 import sys
 import time
@@ -22,12 +21,9 @@ from typing import NoReturn
 
 from kettlingar.transport.forking import Fork
 
-PR_SET_NO_NEW_PRIVS = 38
+from .forked import drop_privileges, enter_directory, set_limits, set_priority, tell
+
 FAILED = 127  # exit code, as of a program that cannot be executed
-
-# Looked up once, in the zygote.
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
-
 
 # Set for a zygote by its supervisor, as the last of its variables and as long as a run's.
 RUN = b"KETTLINGARD_RUN="
@@ -41,6 +37,7 @@ class Given:
     channel: int
     log: int
     report: int
+    cgroup: int = -1  # cgroup.procs of the group that it is to be in
 
 
 def find_run() -> int:
@@ -76,7 +73,7 @@ def become(order: Fork, given: Given) -> None:
 
 def _fail(given: Given, step: str, number: int, subject: str) -> NoReturn:
     try:
-        os.write(given.report, f"{step}\n{number}\n{subject}".encode(errors="replace")[:4096])
+        tell(given.report, step, number, subject)
     finally:
         os._exit(FAILED)
 
@@ -95,34 +92,16 @@ def _session(_order: Fork, _given: Given) -> None:
     os.setsid()
 
 
+def _cgroup(_order: Fork, given: Given) -> None:
+    if given.cgroup >= 0:
+        os.write(given.cgroup, b"0")  # the writer
+        os.close(given.cgroup)
+
+
 def _descriptors(_order: Fork, given: Given) -> None:
     os.dup2(given.log, 1)
     os.dup2(given.log, 2)
     os.close(given.log)
-
-
-def _limits(order: Fork, _given: Given) -> None:
-    for which, soft, hard in order.rlimits:
-        resource.setrlimit(which, (soft, hard))
-
-
-def _priority(order: Fork, _given: Given) -> None:
-    if order.nice:
-        os.nice(order.nice)
-    if order.oom_score_adjust:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write(str(order.oom_score_adjust))
-
-
-def _directory(order: Fork, _given: Given) -> None:
-    os.umask(order.umask)
-    os.chdir(order.cwd)
-
-
-def _privileges(order: Fork, _given: Given) -> None:
-    if order.no_new_privileges and _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def _environment(order: Fork, given: Given) -> None:
@@ -141,14 +120,19 @@ def _interpreter(_order: Fork, _given: Given) -> None:
     gc.enable()
 
 
+def _of_order(step: Callable[[Fork], None]) -> Callable[[Fork, Given], None]:
+    return lambda order, _given: step(order)
+
+
 _STEPS: tuple[tuple[str, Callable[[Fork, Given], None]], ...] = (
     ("signals", _signals),
     ("session", _session),
+    ("cgroup", _cgroup),
     ("descriptors", _descriptors),
-    ("limits", _limits),
-    ("priority", _priority),
-    ("directory", _directory),
-    ("privileges", _privileges),
+    ("limits", _of_order(set_limits)),
+    ("priority", _of_order(set_priority)),
+    ("directory", _of_order(enter_directory)),
+    ("privileges", _of_order(drop_privileges)),
     ("environment", _environment),
     ("interpreter", _interpreter),
 )

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from kettlingar import _compat
+from kettlingar import _compat, prctl
 from kettlingar._version import __version__
 from kettlingar.process import hooks_of, settings_of
 from kettlingar.server import Server
@@ -21,7 +21,6 @@ from kettlingar.serving import Origin
 from kettlingar.transport.acceptor import Acceptor
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
-from kettlingard.host import prctl
 from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.handed import Handed

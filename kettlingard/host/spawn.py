@@ -18,7 +18,6 @@ import errno
 import fcntl
 import gc
 import os
-import resource
 import select
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from kettlingar.forked import drop_privileges, enter_directory, set_limits, set_priority, tell
 from kettlingard.errors import SpawnError
-
-from . import prctl
 
 PATIENCE = 5.0  # seconds until exec; a folder on a dead file server may hang a child for ever
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
@@ -63,6 +61,7 @@ class SpawnRequest:
     rlimits: Sequence[tuple[int, int, int]] = ()  # resource.RLIMIT_..., soft, hard
     no_new_privileges: bool = True
     ids: Ids | None = None  # None: ours
+    cgroup: str = ""  # folder of the control group that it is to be in; "" = ours
 
 
 class Child:
@@ -188,15 +187,11 @@ def _child(request: SpawnRequest, told: int) -> NoReturn:
             prepare(request, told)
     except OSError as why:
         subject = str(why.filename or (request.argv[0] if step == "exec" else ""))
-        _tell(told, step, why.errno or 0, subject)
+        tell(told, step, why.errno or 0, subject)
     except BaseException as why:  # noqa: BLE001 - whatever it is, this copy of us must end here
-        _tell(told, step, errno.EINVAL, f"{type(why).__name__}: {why}")
+        tell(told, step, errno.EINVAL, f"{type(why).__name__}: {why}")
     finally:
         os._exit(127)
-
-
-def _tell(told: int, step: str, number: int, subject: str) -> None:
-    os.write(told, f"{step}\n{number}\n{subject}".encode(errors="replace")[:4096])
 
 
 def _floor(request: SpawnRequest) -> int:
@@ -224,16 +219,9 @@ def _session(_request: SpawnRequest, _told: int) -> None:
     os.setsid()
 
 
-def _limits(request: SpawnRequest, _told: int) -> None:
-    for which, soft, hard in request.rlimits:
-        resource.setrlimit(which, (soft, hard))
-
-
-def _priority(request: SpawnRequest, _told: int) -> None:
-    if request.nice:
-        os.nice(request.nice)
-    if request.oom_score_adjust:
-        Path("/proc/self/oom_score_adj").write_text(str(request.oom_score_adjust))
+def _cgroup(request: SpawnRequest, _told: int) -> None:
+    if request.cgroup:
+        Path(request.cgroup, "cgroup.procs").write_text("0")  # the writer
 
 
 def _ids(request: SpawnRequest, _told: int) -> None:
@@ -241,16 +229,6 @@ def _ids(request: SpawnRequest, _told: int) -> None:
         os.setgroups(request.ids.groups)
         os.setresgid(request.ids.gid, request.ids.gid, request.ids.gid)
         os.setresuid(request.ids.uid, request.ids.uid, request.ids.uid)
-
-
-def _directory(request: SpawnRequest, _told: int) -> None:
-    os.umask(request.umask)
-    os.chdir(request.cwd)  # with the service's rights: it must be able to go there itself
-
-
-def _privileges(request: SpawnRequest, _told: int) -> None:
-    if request.no_new_privileges:
-        prctl.no_new_privileges()
 
 
 def _descriptors(request: SpawnRequest, told: int) -> None:
@@ -274,17 +252,22 @@ def _exec(request: SpawnRequest, _told: int) -> None:
     os.execvpe(request.argv[0], list(request.argv), env)  # noqa: S606 - our purpose
 
 
+def _of_request(step: Callable[[SpawnRequest], None]) -> Callable[[SpawnRequest, int], None]:
+    return lambda request, _told: step(request)
+
+
 # Descriptors come before a limit that may be lower than the supervisor's numbers;
 # limits and priority before the ids, which may take away the right to set them;
 # the folder is entered with the service's own rights.
 _STEPS: tuple[tuple[str, Callable[[SpawnRequest, int], None]], ...] = (
     ("signals", _signals),
     ("session", _session),
+    ("cgroup", _cgroup),
     ("descriptors", _descriptors),
-    ("limits", _limits),
-    ("priority", _priority),
+    ("limits", _of_request(set_limits)),
+    ("priority", _of_request(set_priority)),
     ("ids", _ids),
-    ("directory", _directory),
-    ("privileges", _privileges),
+    ("directory", _of_request(enter_directory)),
+    ("privileges", _of_request(drop_privileges)),
     ("exec", _exec),
 )

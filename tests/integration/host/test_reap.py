@@ -122,7 +122,7 @@ def test_a_forgotten_process_is_not_told_of(run_async):
 
 ORPHANS = """
 import asyncio, os, sys
-from kettlingard.host.prctl import become_subreaper
+from kettlingar.prctl import become_subreaper
 from kettlingard.host.reap import Reaper
 from kettlingard.host.signals import Signals
 from kettlingard.host.spawn import SpawnRequest, spawn
