@@ -169,7 +169,7 @@ async def _find(service: Service, member: Member, run: RunRecord | None) -> Adop
             around.reaper,
             around.starter,
             launch,
-            service.hears(member.number),
+            service.crew.hears(member.number),
             child=child,
             record=run,
         )

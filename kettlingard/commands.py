@@ -75,7 +75,7 @@ class Commands:
                 target.service.start(by, target.places)
                 continue
             name = target.service.name
-            for one in self._daemon.to_start(name) if deps else [name]:
+            for one in self._daemon.bonds.to_start(name) if deps else [name]:
                 self._daemon.remembered.stopped(one, yes=False)
                 said += self._start_one(self._daemon.find(one), by)
         return said
@@ -96,7 +96,9 @@ class Commands:
         wanted = self._with_parts(wanted)
         together = {target.service.name for target in wanted if not target.places}
         for name in sorted(together):
-            needing = [n for n in self._daemon.needed_by(name, running=True) if n not in together]
+            needing = [
+                n for n in self._daemon.bonds.needed_by(name, running=True) if n not in together
+            ]
             if needing and not force:
                 raise Conflict(
                     f"{name}: needed by {', '.join(needing)} (requires); "
@@ -111,7 +113,7 @@ class Commands:
     def _with_parts(self, wanted: Sequence[Target]) -> list[Target]:
         """And those that are `part_of` one of them, as far as they run."""
         names = {target.service.name for target in wanted if not target.places}
-        parts = [n for name in sorted(names) for n in self._daemon.parts_of(name)]
+        parts = [n for name in sorted(names) for n in self._daemon.bonds.parts_of(name)]
         more = [n for n in dict.fromkeys(parts) if n not in names]
         found = [self._daemon.find(name) for name in more]
         return [*wanted, *(Target(one) for one in found if one.state.wanted.instances)]
@@ -119,7 +121,7 @@ class Commands:
     def with_dependents(self, wanted: Sequence[Target]) -> list[Target]:
         """And those that run and require one of them."""
         names = [target.service.name for target in wanted if not target.places]
-        needing = [n for name in names for n in self._daemon.needed_by(name, running=True)]
+        needing = [n for name in names for n in self._daemon.bonds.needed_by(name, running=True)]
         more = [n for n in dict.fromkeys(needing) if n not in names]
         return [*wanted, *(Target(self._daemon.find(name)) for name in more)]
 

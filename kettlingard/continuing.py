@@ -70,7 +70,7 @@ def _worker(
         around.reaper,
         around.starter,
         service.launch(member, record.mark),
-        service.hears(member.number),
+        service.crew.hears(member.number),
         record=record,
         passed=passed,
     )

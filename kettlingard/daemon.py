@@ -18,7 +18,6 @@ from kettlingar.errors import NotFound
 from kettlingar.transport import messages
 from kettlingard.core.environment import worker_environment
 from kettlingard.core.layout import Layout
-from kettlingard.core.order import blockers, dependents, pulled_in, pulls_in, start_order, waits_for
 from kettlingard.core.reconcile import BRAKE, wanted_places
 from kettlingard.core.spec import DependencyKeys
 from kettlingard.core.state import Circumstances
@@ -33,10 +32,12 @@ from kettlingard.zygote.choice import Kind
 from kettlingard.zygote.herd import Zygotes
 
 from .bell import Bell
+from .bonds import QUIET, Bonds
 from .catalog import Catalog, Definition
 from .ingress import Ingress
 from .remembered import Remembered
-from .service import Service, Surroundings
+from .running import Running, Surroundings
+from .service import Service
 from .worker.prepare import Prepared
 from .worker.process import Worker
 from .worker.start import ByExec, ByZygote, kind_for
@@ -45,8 +46,6 @@ log = logging.getLogger(__name__)
 
 STARTS = 16  # at once, of all services together
 HURRY = 5.0  # seconds, after a second signal
-QUIET = frozenset({Word.READY, Word.HELD, Word.INACTIVE, Word.DISABLED, Word.INVALID})
-RESTING = frozenset({Word.FAILED, Word.STOPPING, *(QUIET - {Word.READY, Word.HELD})})
 
 
 class Daemon:
@@ -69,6 +68,7 @@ class Daemon:
         self._fallen: set[str] = set()  # services that had failed when somebody looked
         self.leaving: set[str] = set()  # services to forget when they have ended
         self.services: dict[str, Service] = {}
+        self.bonds = Bonds(self.services)
         self.started = clock.moment()
         self.state = "booting"
         self.timeout_stop = 60.0  # seconds for all services together
@@ -89,7 +89,7 @@ class Daemon:
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
         self.on_changed: Callable[[Collection[Service]], None] | None = None
-        self._changes: set[Service] = set()
+        self._changes: set[str] = set()
         self.on_ask: Callable[[Service, Worker, messages.Ask], None] | None = None
 
     # --- definitions ---
@@ -102,7 +102,7 @@ class Daemon:
         for definition in found.values():
             self.learn(definition)
         self.state = "running"
-        for name in start_order(self._needs()):
+        for name in self.bonds.start_order():
             service = self.services[name]
             if name in settled:
                 service.look()
@@ -161,7 +161,7 @@ class Daemon:
             logs=Path(self.layout.log),
             open_files=self._open_files,
             circumstances=self._circumstances,
-            waits_for=self.waits_for,
+            waits_for=self.bonds.waits_for,
             changed=self._changed,
             asked=self._asked,
         )
@@ -182,44 +182,7 @@ class Daemon:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise NotFound(f"no such service: {name}{hint}")
 
-    def to_start(self, name: str) -> list[str]:
-        """A service and all that it pulls in and that does not run, in order of their start."""
-        pulls = {n: pulls_in(keys) for n, keys in self._dependencies().items()}
-        names = [n for n in pulled_in([name], pulls) if n in self.services]
-        resting = [n for n in names if n == name or not self.services[n].state.wanted.instances]
-        return [n for n in start_order(self._needs()) if n in resting]
-
-    def needed_by(self, name: str, *, running: bool = False) -> list[str]:
-        """Those that require it; with `running`, only those that are wanted now."""
-        requires = {n: keys.requires for n, keys in self._dependencies().items()}
-        found = dependents(name, requires)
-        return [n for n in found if not running or self.services[n].state.wanted.instances]
-
-    def parts_of(self, name: str) -> list[str]:
-        """Those that are stopped and restarted with it, directly or not."""
-        return dependents(name, {n: keys.part_of for n, keys in self._dependencies().items()})
-
-    def waits_for(self, service: Service) -> list[str]:
-        """Who must be ready before this service may start."""
-        if service.spec is None:
-            return []
-        needs = service.spec.dependencies
-        # Asked of each service at each change: only those that it names are looked at.
-        named = {name: self.services[name] for name in waits_for(needs) if name in self.services}
-        ready = {name for name, other in named.items() if other.is_up}
-        wanted = {name for name, other in named.items() if other.state.wanted.instances}
-        return blockers(needs, ready, wanted)
-
-    def _dependencies(self) -> dict[str, DependencyKeys]:
-        return {
-            name: one.spec.dependencies if one.spec is not None else DependencyKeys()
-            for name, one in self.services.items()
-        }
-
-    def _needs(self) -> dict[str, Collection[str]]:
-        return {name: waits_for(keys) for name, keys in self._dependencies().items()}
-
-    def _circumstances(self, service: Service) -> Circumstances:
+    def _circumstances(self, service: Running) -> Circumstances:
         now = self.loop.time()
         coming = sum(
             member.run.phase in COMING and now < member.run.started + BRAKE
@@ -229,33 +192,24 @@ class Daemon:
         if coming >= STARTS:
             self._look_later()
         return Circumstances(
-            may_start=not self.waits_for(service),
+            may_start=not self.bonds.waits_for(service),
             tokens=STARTS - coming,
-            rest=self._bound_to_rest(service),
+            rest=self.bonds.bound_to_rest(service),
         )
-
-    def _bound_to_rest(self, service: Service) -> str:
-        """Why it cannot go on: what it binds to has failed or was stopped."""
-        bound = service.spec.dependencies.binds_to if service.spec is not None else ()
-        for name in bound:
-            other = self.services.get(name)
-            if other is None or (not other.is_up and other.word in RESTING):
-                return f"bound to {name}"
-        return ""
 
     def _look_later(self) -> None:
         """The brake lets go by time alone: nobody would tell those that wait for it."""
         if self._braked is None:
             self._braked = self.loop.call_later(BRAKE / 5, self._look_again)
 
-    def _asked(self, service: Service, worker: Worker, ask: messages.Ask) -> None:
+    def _asked(self, name: str, worker: Worker, ask: messages.Ask) -> None:
         if self.on_ask is not None:
-            self.on_ask(service, worker, ask)
+            self.on_ask(self.services[name], worker, ask)
 
     # --- changes ---
 
-    def _changed(self, service: Service) -> None:
-        self._changes.add(service)
+    def _changed(self, name: str) -> None:
+        self._changes.add(name)
         if not self._looking:
             self._looking = True
             self.loop.call_soon(self._look_again)
@@ -276,7 +230,7 @@ class Daemon:
             self._stop_next()
         if self.on_changed is not None:
             changes, self._changes = self._changes, set()
-            self.on_changed(changes)
+            self.on_changed([self.services[name] for name in changes if name in self.services])
         self.bell.ring()
 
     def _follow_parts(self) -> None:
@@ -286,7 +240,7 @@ class Daemon:
                 self._fallen.add(name)
             elif name in self._fallen and service.is_up:
                 self._fallen.discard(name)
-                for part in map(self.find, self.parts_of(name)):
+                for part in map(self.find, self.bonds.parts_of(name)):
                     if part.state.wanted.instances:
                         part.renew(f"{name} is back", wanted_places(part.state))
 
@@ -316,9 +270,9 @@ class Daemon:
         self._stop_next()
 
     def _stop_next(self) -> None:
-        needs = self._needs()
+        needs = self.bonds.needs()
         left = {name for name, one in self.services.items() if one.state.members}
-        for name in reversed(start_order(needs)):
+        for name in reversed(self.bonds.start_order()):
             service = self.services[name]
             needed = any(name in needs[other] for other in left if other != name)
             if service.state.wanted.instances and not needed:

@@ -89,7 +89,9 @@ def record_of(service: Service) -> ServiceRecord:
     for member, run in service.orphans.values():
         members[member.number], runs[member.number] = member, run
     state = replace(service.state, members=members)
-    return ServiceRecord(state, service.specs, runs, service.command, service.generations.good)
+    return ServiceRecord(
+        state, service.generations.specs, runs, service.command, service.generations.good
+    )
 
 
 def _read(path: Path) -> bytes:

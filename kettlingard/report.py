@@ -62,13 +62,13 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "restarts": sum(place.restarts for place in state.places.values()),
         "uptime": now - min(since for since in starts if since is not None) if starts else None,
         "in_flight": sum(_in_flight(service, n, w) for n, w in ready.items()) if ready else None,
-        "note": note(state, daemon.waits_for(service), service.listening.problem)
+        "note": note(state, daemon.bonds.waits_for(service), service.listening.problem)
         or _orphans(service)
         or _on_demand(service),
         "problems": [_problem(problem) for problem in service.problems],
         "listens": _listens(service),
         "needs": _needs(service),
-        "needed_by": daemon.needed_by(service.name),
+        "needed_by": daemon.bonds.needed_by(service.name),
         "instances": instances,
         "log": _last_lines(service, instances) if word in WITH_LOG else [],
     }

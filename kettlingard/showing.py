@@ -77,7 +77,7 @@ def dependencies(daemon: Daemon, service: Service) -> dict[str, Any]:
         "wants": list(keys.wants) if keys else [],
         "after": list(keys.after) if keys else [],
         "part_of": list(keys.part_of) if keys else [],
-        "waits_for": daemon.waits_for(service),
+        "waits_for": daemon.bonds.waits_for(service),
         "ready_at": None if ready is None else moment.wall - (moment.monotonic - ready),
         "started_at": None if began is None else moment.wall - (moment.monotonic - began),
     }
