@@ -10,7 +10,9 @@ from kettlingard.core.passage import PassedRun, PassedService
 from kettlingard.core.rights import Asker
 from kettlingard.core.snapshot import RunRecord, ServiceRecord
 from kettlingard.core.state import Member
-from kettlingard.worker.continued import ContinuedWorker, continued
+from kettlingard.worker.continued import unpack
+from kettlingard.worker.kitten import Kitten
+from kettlingard.worker.process import Worker
 from kettlingard.worker.program import Program
 
 from .adopt import Adoption
@@ -61,16 +63,10 @@ def _resume(
         adoption.leave_alone(service, members[number], record.runs[number], "it was an orphan")
 
 
-def _worker(
-    service: Service, member: Member, record: RunRecord, passed: PassedRun
-) -> ContinuedWorker | Program:
+def _worker(service: Service, member: Member, record: RunRecord, passed: PassedRun) -> Worker:
     around = service.around
-    return continued(
-        around.loop,
-        around.reaper,
-        around.starter,
-        service.launch(member, record.mark),
-        service.crew.hears(member.number),
-        record=record,
-        passed=passed,
-    )
+    launch, hears = service.launch(member, record.mark), service.crew.hears(member.number)
+    kind: type[Worker] = Kitten if launch.spec.is_kitten else Program
+    worker = kind(around.loop, around.reaper, around.starter, launch, hears)
+    unpack(worker, record, passed)
+    return worker

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kettlingar.transport import messages
 from kettlingard.core.state import Member
 from kettlingard.core.vocabulary import Action, Event
+from kettlingard.worker.kitten import Kitten
 from kettlingard.worker.launch import Launch
 from kettlingard.worker.process import Listener, Worker
 from kettlingard.worker.program import Program
@@ -80,7 +81,7 @@ class Crew:
 
     def _spawn(self, member: Member) -> None:
         launch = self._launch(member)
-        kind = Worker if launch.spec.is_kitten else Program
+        kind: type[Worker] = Kitten if launch.spec.is_kitten else Program
         worker = self._make(kind, launch, self.hears(member.number))
         self.workers[member.number] = worker
         worker.start()

@@ -13,21 +13,20 @@ import socket
 from typing import Any
 
 from kettlingar.transport import messages
-from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.peercred import peer
 from kettlingard.core.snapshot import RunRecord
-from kettlingard.core.vocabulary import COMING, Phase, Spawned
+from kettlingard.core.vocabulary import Phase
 from kettlingard.errors import SpawnError
 from kettlingard.host import procid, spawn
 from kettlingard.host.getfd import pidfd_getfd
 from kettlingard.host.meeting import visit
 from kettlingard.host.reap import Reaper
 
+from .kitten import Kitten
 from .launch import CHANNEL, Launch
-from .process import Listener, Worker
+from .process import Listener
 from .program import Program
-from .pulse import Pulse
 from .start import Starter
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ def held(record: RunRecord) -> spawn.Child | None:
     return None
 
 
-class AdoptedWorker(Worker):
+class AdoptedWorker(Kitten):
     """`found` is what it answered, or the AdoptionError."""
 
     def __init__(
@@ -67,47 +66,31 @@ class AdoptedWorker(Worker):
         """Visit it; `child` is ours from now on. Raise AdoptionError."""
         super().__init__(loop, reaper, starter, launch, listener)
         self.adopted = True
-        self.pid = record.pid
-        self.identity = procid.ProcId(record.pid, record.start)
         self.found: asyncio.Future[messages.Adopted] = loop.create_future()
         self.listeners: dict[str, socket.socket] = {}  # whoever wants them takes them
-        self._child = child
         self._begun = False
         self._early: list[Any] = []
-        self._channel = Channel(
-            loop, self._visit(), messages.FromWorker, self._message, self._channel_ended
-        )
-        self._channel.send(messages.Adopt(launch.mark))
+        self.take(child, self._visit(child.pid), procid.ProcId(record.pid, record.start))
+        self.say(messages.Adopt(launch.mark))
 
-    def _visit(self) -> socket.socket:
+    def _visit(self, pid: int) -> socket.socket:
         assert self.launch.meetings is not None
         try:
             sock = visit(self.launch.meetings / f"{self.launch.mark}.sock")
         except OSError as why:
             raise AdoptionError(f"it cannot be asked: {why.strerror}") from why
         who = peer(sock)
-        if who.pid != self.pid:
+        if who.pid != pid:
             sock.close()
             raise AdoptionError(f"pid {who.pid} answers in its place")
         return sock
 
     def begin(self, phase: Phase) -> None:
-        """It is `phase` that the run was in: go on from there."""
+        """It has answered: what it is, and what it has said since, count from now on."""
         said = self.found.result()
-        assert self._child is not None
         self._begun = True
-        self.hello = said.hello
-        self._reaper.watch(self._child.pid, self._child.pidfd, self._ended)
-        if phase in COMING:  # it became ready when nobody was there to hear it
-            if phase is Phase.SPAWNING:
-                self._tell(Spawned(self._loop.time()))
-            self._on_ready(said.ready)
-        else:
-            self.ready = said.ready
-            keys = self.launch.spec.service
-            self._pulse = Pulse(
-                self._loop, keys.watchdog, keys.watchdog_timeout, self._questions.ping, self._tell
-            )
+        self.hello, self.ready = said.hello, said.ready
+        super().begin(phase)
         for message in self._early:
             super()._message(message, [])
         if self._channel is not None and self._channel.closed:

@@ -1,53 +1,36 @@
-"""One run as a process: started, spoken to over its channel, watched to its end.
+"""One run as a process: started or taken over, signalled, watched to its end.
 
 Facts go up as events of core.vocabulary, what is to be done comes down as
-calls; nothing is decided here. The order at an end matters: last words, then
-the event, on which the service sweeps up while the dead process still keeps
+calls; nothing is decided here. How one speaks with it is its kind's matter: a
+kitten has a channel, a program has not. The order at an end matters: last words,
+then the event, on which the service sweeps up while the dead process still keeps
 its number, then everything is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kettlingar._version import __version__
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
-from kettlingar.transport.fdpass import close_all
 from kettlingard.core.spec import ServiceSpec
-from kettlingard.core.vocabulary import (
-    BecameReady,
-    Drained,
-    Event,
-    Exited,
-    Extended,
-    Reported,
-    Spawned,
-    SpawnFailed,
-)
+from kettlingard.core.vocabulary import Event, Exited, Phase, Spawned, SpawnFailed
 from kettlingard.errors import SpawnError
 from kettlingard.host import procid, spawn
-from kettlingard.host.logs import tail
 from kettlingard.host.reap import ExitStatus, Reaper
 
-from .changes import settings, told
 from .launch import Launch
 from .load import Load
-from .probe import ping
-from .pulse import Pulse
-from .questions import Questions
 from .start import Outcome, Starter
 
 log = logging.getLogger(__name__)
-
-SILENT = 2.0  # seconds that a worker may live on without its channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +44,7 @@ class Listener:
 
 
 class Worker:
-    """Owns the process's pidfd and channel, until `close`."""
+    """Owns the process's pidfd, until `close`."""
 
     def __init__(
         self,
@@ -85,21 +68,12 @@ class Worker:
         self.load = Load(loop.time())
         self.identity: procid.ProcId | None = None
         self._child: spawn.Child | None = None
-        self._channel: Channel | None = None
-        self._pulse: Pulse | None = None
-        self._probe: asyncio.Task[None] | None = None
-        self._orphaned: asyncio.TimerHandle | None = None
-        self._questions = Questions(loop, self.say)
-        self._log_start = 0  # bytes of the log that are not ours
-        self._log_due = False  # it got a log that has been rotated meanwhile
         self._closed = False
 
     # --- coming up ---
 
     def start(self) -> None:
         """Begin; Spawned or SpawnFailed follows, never before this returns."""
-        with contextlib.suppress(OSError):  # there is none yet
-            self._log_start = self.launch.log_file.stat().st_size
         self._starter.start(self.launch, self._spawned)
 
     def _spawned(self, outcome: Outcome) -> None:
@@ -109,94 +83,80 @@ class Worker:
             self._tell(SpawnFailed(self._loop.time(), outcome.step, text))
             self.close()
             return
-        child = self._child = outcome.child
-        self.pid = child.pid
-        self.identity = procid.identify(child.pid)
-        self._channel = Channel(
-            self._loop, outcome.channel, messages.FromWorker, self._message, self._channel_ended
-        )
-        self._reaper.watch(child.pid, child.pidfd, self._ended)
-        if self._log_due:
-            self.renew_log()
-        self._tell(Spawned(self._loop.time()))
+        child = outcome.child
+        self.take(child, outcome.channel, procid.identify(child.pid))
+        self.begin(Phase.SPAWNING)
 
-    async def _be_pinged(self) -> None:
-        assert self._channel is not None
-        problem = await ping(self._channel, self.launch.spec.service.kitten)
-        self._probe = None
-        if problem:
-            self._tell(Reported(self._loop.time(), problem))
-            return
-        self._watch()
-        self._tell(BecameReady(self._loop.time()))
+    def take(
+        self, child: spawn.Child, spoken_on: socket.socket, identity: procid.ProcId | None
+    ) -> None:
+        """This process it is; both descriptors are ours from now on."""
+        self._child, self.pid, self.identity = child, child.pid, identity
+        self._hear(spoken_on)
 
-    def _watch(self) -> None:
-        keys = self.launch.spec.service
-        self._pulse = Pulse(
-            self._loop, keys.watchdog, keys.watchdog_timeout, self._questions.ping, self._tell
-        )
+    def begin(self, phase: Phase) -> None:
+        """The process is there, and `phase` is where its run stands: go on from it."""
+        assert self._child is not None
+        self._reaper.watch(self._child.pid, self._child.pidfd, self._ended)
+        if phase is Phase.SPAWNING:
+            self._tell(Spawned(self._loop.time()))
 
-    # --- what the service has it do ---
+    # --- what its kind knows ---
+
+    def _hear(self, sock: socket.socket) -> None:
+        raise NotImplementedError
+
+    @property
+    def spoken_on(self) -> int:
+        """The descriptor by which it says things, to be kept over an exec."""
+        raise NotImplementedError
 
     @property
     def channel(self) -> Channel:
-        """Where connections are sent; only of a worker that has been ready."""
-        assert self._channel is not None
-        return self._channel
+        """Where connections are sent; only of a kitten that has been ready."""
+        raise LookupError(f"{self.launch.service} is no kitten: it has no channel")
+
+    @property
+    def queued(self) -> bool:
+        """Has it been told what it has not read yet?"""
+        return False
+
+    def say(self, message: messages.Message, fds: list[int] | None = None) -> None:
+        """Tell it, if it understands that; descriptors are its own from now on."""
+        raise NotImplementedError
+
+    def renew_log(self) -> None:
+        """Have it write to the file that has the log's name now."""
+        raise NotImplementedError
+
+    def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
+        """Its definition has changed in ways that need no new process."""
+        self.launch = replace(self.launch, spec=spec)
+
+    def configure(self, config: Mapping[str, Any], secret: str = "") -> None:
+        """Tell it settings, whether they are new to it or not."""
+
+    def dump_stacks(self) -> None:
+        """Have it write its stacks to its log, if it can."""
+
+    async def refresh(self, seconds: float) -> None:
+        """Have `pong` told anew, if it answers within `seconds`."""
+
+    async def stacks(self, seconds: float) -> str | None:
+        """What it is doing; None if its loop does not answer in time."""
+        return None
+
+    # --- what the service has it do ---
 
     @property
     def child(self) -> spawn.Child | None:
         """The process, once there is one."""
         return self._child
 
-    @property
-    def queued(self) -> bool:
-        """Has it been told what it has not read yet?"""
-        return self._channel is not None and bool(self._channel.queued)
-
-    def say(self, message: messages.Message, fds: list[int] | None = None) -> None:
-        """Send a message; one to a worker that hears no more is dropped."""
-        if self._channel is None:
-            close_all(fds or [])
-            return
-        self._channel.send(message, fds or [])
-
-    def renew_log(self) -> None:
-        """Have it write to the file that has the log's name now."""
-        self._log_start = 0
-        self._log_due = self._channel is None
-        if self._channel is None:
-            return
-        try:
-            fd = self.launch.open_log()
-        except SpawnError as why:
-            log.error("log not handed over service=%s: %s", self.launch.service, why)  # noqa: TRY400  no defect
-        else:
-            self.say(messages.LogFile(), [fd])
-
-    def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
-        """Its definition has changed in ways that need no new process."""
-        self.launch = replace(self.launch, spec=spec)
-        for message in told(self.launch, before):
-            self.say(message)
-        old, new = before.service, spec.service
-        rhythm = (new.watchdog, new.watchdog_timeout)
-        if self._pulse is not None and rhythm != (old.watchdog, old.watchdog_timeout):
-            self._pulse.stop()
-            self._watch()
-
-    def configure(self, config: Mapping[str, Any], secret: str = "") -> None:
-        """Tell it settings, whether they are new to it or not."""
-        self.say(settings(self.launch, config, secret))
-
     def signal(self, number: int) -> None:
         """Send a signal to the process alone."""
         if self._child is not None:
             self._child.send(number)
-
-    def dump_stacks(self) -> None:
-        """Have it write its stacks to its log, even if its loop is blocked."""
-        self.signal(signal.SIGUSR1)
 
     def kill(self) -> None:
         """End it and all that it has started."""
@@ -212,110 +172,15 @@ class Worker:
         if left:
             log.warning("leftovers killed service=%s pids=%s", self.launch.service, left)
 
-    async def refresh(self, seconds: float) -> None:
-        """Have `pong` told anew, if it answers within `seconds`."""
-        await self._questions.pong(seconds)
-
-    async def stacks(self, seconds: float) -> str | None:
-        """What it is doing; None if its loop does not answer in time."""
-        return await self._questions.stacks(seconds)
-
-    # --- what it says ---
-
-    def _message(self, message: Any, fds: list[int]) -> None:
-        if isinstance(message, messages.Moved):
-            self._listener.moved(message, fds)
-            return
-        close_all(fds)  # it has no others to give
-        if isinstance(message, messages.Progress):
-            self._listener.progress(message)
-            return
-        action: Callable[[Worker, Any], None] | None = self._HEARD.get(type(message))
-        if action is not None:
-            action(self, message)
-
-    def _on_hello(self, hello: messages.Hello) -> None:
-        self.hello = hello
-        if hello.protocol == messages.PROTOCOL:
-            self.say(self.launch.setup(), self.launch.meeting())
-            return
-        python = self.launch.spec.service.python or "its interpreter"
-        error = (
-            f"cannot work with kettlingar {hello.version} of {python}: it speaks protocol "
-            f"{hello.protocol}, not {messages.PROTOCOL}; install kettlingar {__version__} there"
-        )
-        self._tell(Reported(self._loop.time(), error, permanent=True))
-        self.kill()
-
-    def _on_ready(self, ready: messages.Ready) -> None:
-        if self.ready is None:
-            self.ready = ready
-            self._probe = self._loop.create_task(self._be_pinged())
-
-    def _on_failed(self, failed: messages.Failed) -> None:
-        now = self._loop.time()
-        self._tell(Reported(now, failed.error, failed.where, failed.permanent, failed.step))
-
-    def _on_pong(self, pong: messages.Pong) -> None:
-        self.pong = pong
-        self._questions.ponged()
-        if self._pulse is not None and pong.number:
-            self._pulse.answered(pong.number)
-
-    def _on_status(self, status: messages.Status) -> None:
-        self.status = status.text
-
-    def _on_extend(self, extend: messages.Extend) -> None:
-        self._tell(Extended(self._loop.time(), extend.seconds))
-
-    def _on_drained(self, _drained: messages.Drained) -> None:
-        self._tell(Drained(self._loop.time()))
-
-    def _on_dumped(self, dumped: messages.Dumped) -> None:
-        self._questions.dumped(dumped.text)
-
-    def _on_ask(self, ask: messages.Ask) -> None:
-        self._listener.asks(ask)
-
-    _HEARD: dict[type, Callable[[Worker, Any], None]] = {  # noqa: RUF012  a table, never changed
-        messages.Hello: _on_hello,
-        messages.Ready: _on_ready,
-        messages.Failed: _on_failed,
-        messages.Pong: _on_pong,
-        messages.Status: _on_status,
-        messages.Extend: _on_extend,
-        messages.Drained: _on_drained,
-        messages.Ask: _on_ask,
-        messages.Dumped: _on_dumped,
-    }
-
     # --- the end ---
 
-    def _channel_ended(self) -> None:
-        """Usually the process ends too; one that does not can be given nothing any more."""
-        if not self._closed:
-            self._orphaned = self._loop.call_later(SILENT, self._is_silent)
-
-    def _is_silent(self) -> None:
-        assert self._channel is not None
-        error = f"its channel ended: {self._channel.error}"
-        self._tell(Reported(self._loop.time(), error))
-        self.kill()
+    def _last_words(self, end: ExitStatus) -> None:
+        """It has ended so: tell what it said before."""
 
     def _ended(self, end: ExitStatus) -> None:
-        if self._channel is not None:
-            self._channel.drain_now()
-        if self.hello is None and end.signal is None and self.launch.spec.is_kitten:
-            self._tell(Reported(self._loop.time(), self._last_line(), step="import"))
+        self._last_words(end)
         self._tell(Exited(self._loop.time(), end.code, end.signal))
         self.close()
-
-    def _last_line(self) -> str:
-        """What it wrote before it could say anything: an interpreter without kettlingar, say."""
-        path = self.launch.log_file
-        if path.exists() and path.stat().st_size > self._log_start:
-            return tail(path, 1)[-1]
-        return "it ended before it said a word"
 
     def _tell(self, event: Event) -> None:
         if not self._closed:
@@ -325,14 +190,6 @@ class Worker:
         """Let go of it: nothing is told any more."""
         self._closed = True
         self.launch.tidy()
-        if self._pulse is not None:
-            self._pulse.stop()
-        if self._probe is not None:
-            self._probe.cancel()
-        if self._orphaned is not None:
-            self._orphaned.cancel()
-        if self._channel is not None:
-            self._channel.close()
         if self._child is not None:
             self._reaper.forget(self._child.pid)
             self._child.close()

@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
 
 from kettlingar.transport import messages
 from kettlingar.transport.fdpass import close_all
@@ -24,18 +23,14 @@ from kettlingard.core.vocabulary import (
     Drained,
     Extended,
     Phase,
-    Spawned,
     WatchdogAnswered,
     WatchdogMissed,
 )
 from kettlingard.errors import SpawnError
-from kettlingard.host import procid, spawn
 from kettlingard.host.fifo import Lines, Pump
 from kettlingard.host.notify import Notices
-from kettlingard.host.reap import ExitStatus
 
 from .process import Worker
-from .start import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -50,28 +45,15 @@ class Program(Worker):
 
     # --- coming up ---
 
-    def _spawned(self, outcome: Outcome) -> None:
-        if isinstance(outcome, SpawnError):
-            super()._spawned(outcome)
-            return
-        self.take(outcome.child, outcome.channel, procid.identify(outcome.child.pid))
-        self.begin(Phase.SPAWNING)
-
-    def take(
-        self, child: spawn.Child, notify: socket.socket, identity: procid.ProcId | None
-    ) -> None:
-        """This process it is; both are ours from now on."""
-        self._child, self.pid, self.identity = child, child.pid, identity
-        self._notices = Notices(self._loop, notify, child.pid, self._said)
+    def _hear(self, sock: socket.socket) -> None:
+        assert self._child is not None
+        self._notices = Notices(self._loop, sock, self._child.pid, self._said)
         if self.launch.fifo is not None:
             self._begin_pump()
 
     def begin(self, phase: Phase) -> None:
-        """Go on from `phase`."""
-        assert self._child is not None
-        self._reaper.watch(self._child.pid, self._child.pidfd, self._ended)
-        if phase is Phase.SPAWNING:
-            self._tell(Spawned(self._loop.time()))
+        """The process is there; a simple one is ready by that."""
+        super().begin(phase)
         if phase in COMING and self.launch.spec.service.type == "simple":
             self._tell(BecameReady(self._loop.time()))
 
@@ -91,10 +73,10 @@ class Program(Worker):
     # --- what the service has it do ---
 
     @property
-    def notify_socket(self) -> socket.socket:
-        """Where it says things; only of one that is there."""
+    def spoken_on(self) -> int:
+        """The descriptor by which it says things, to be kept over an exec."""
         assert self._notices is not None
-        return self._notices.sock
+        return self._notices.sock.fileno()
 
     def say(self, message: messages.Message, fds: list[int] | None = None) -> None:
         """Of all that a worker can be told, it understands that it is to end."""
@@ -104,12 +86,8 @@ class Program(Worker):
         elif isinstance(message, messages.Quit):
             self.signal(self.launch.spec.service.kill_signal)
 
-    def dump_stacks(self) -> None:
-        """It has none that we could ask for: SIGUSR1 would end it."""
-
     def renew_log(self) -> None:
         """Its log has been renamed."""
-        self._log_start = 0
         if self._pump is not None:
             try:
                 self._pump.renew_log()
@@ -118,7 +96,7 @@ class Program(Worker):
 
     def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
         """Its definition has changed in ways that need no new process."""
-        self.launch = replace(self.launch, spec=spec)
+        super().adjust(spec, before)
         if self._pump is not None and spec.log.rate_limit != before.log.rate_limit:
             self._pump.lines.limit(*rate_of(spec.log.rate_limit))
 
@@ -149,10 +127,6 @@ class Program(Worker):
         self._tell(WatchdogMissed(self._loop.time()))
 
     # --- the end ---
-
-    def _ended(self, end: ExitStatus) -> None:
-        self.hello = None
-        super()._ended(end)
 
     def close(self) -> None:
         """Let go of it."""
