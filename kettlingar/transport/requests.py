@@ -64,8 +64,13 @@ class Requests:
         if self.last:
             self._drop_fds()
             return
-        for event in self._parser.feed(data):
-            self._take(event)
+        whole = self._parser.whole(data)
+        if whole is None:
+            for event in self._parser.feed(data):
+                self._take(event)
+        else:
+            self._begin(whole[0])
+            self._complete(whole[1])
         if self._fds:
             self._bound_fds()
 
@@ -106,7 +111,7 @@ class Requests:
         if self.last:
             return  # behind the request that was to be the last (RFC 9112, 9.6)
         if event is END:
-            self._complete()
+            self._complete(self._body[0] if len(self._body) == 1 else b"".join(self._body))
         elif isinstance(event, RequestHead):
             self._begin(event)
         elif isinstance(event, Refusal):
@@ -118,19 +123,21 @@ class Requests:
         self._head = head
         claimed = head.headers.get(FDS_HEADER)
         if claimed is not None:
-            # int() itself would raise for thousands of digits
-            plain = len(claimed) <= 3 and claimed.isascii() and claimed.isdigit()
-            count = int(claimed) if plain else -1
-            if not 0 <= count <= len(self._fds):
-                why = f"{FDS_HEADER}: {claimed[:20]}, but {len(self._fds)} descriptors came"
-                self.refuse(Refusal(400, why))
-                return
-            self._head_fds, self._fds = self._fds[:count], self._fds[count:]
+            self._claim(claimed)
 
-    def _complete(self) -> None:
+    def _claim(self, claimed: str) -> None:
+        # int() itself would raise for thousands of digits
+        plain = len(claimed) <= 3 and claimed.isascii() and claimed.isdigit()
+        count = int(claimed) if plain else -1
+        if not 0 <= count <= len(self._fds):
+            why = f"{FDS_HEADER}: {claimed[:20]}, but {len(self._fds)} descriptors came"
+            self.refuse(Refusal(400, why))
+            return
+        self._head_fds, self._fds = self._fds[:count], self._fds[count:]
+
+    def _complete(self, body: bytes) -> None:
         if self._head is None:
             return  # refused while its head was read
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         incoming = Incoming(self._head, body, self._head_fds)
         self.last = self.draining or not self._head.keep_alive or self._head.upgrade
         self._head, self._head_fds, self._body = None, [], []

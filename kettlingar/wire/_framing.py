@@ -19,7 +19,7 @@ from .http11 import END, End, Limits, Phase, Refusal, RequestHead, ResponseHead
 if TYPE_CHECKING:
     from ._chunked import ChunkedBody
 
-_BLANK_LINE: Final = b"\r\n\r\n"
+BLANK_LINE: Final = b"\r\n\r\n"
 
 Head = TypeVar("Head", bound=RequestHead | ResponseHead)
 Events = list[Head | bytes | End | Refusal]
@@ -62,7 +62,7 @@ class MessageParser(ABC, Generic[Head]):
     def _head(self, data: bytes, at: int, events: Events[Head]) -> int:
         """Reads one head if it is whole; returns where to go on."""
         most = at + self._limits.max_head
-        end = data.find(_BLANK_LINE, at, most)
+        end = data.find(BLANK_LINE, at, most)
         if end < 0:
             part = data[at:most]
             refusal = fault_so_far(part, self._limits, self._line_fault)

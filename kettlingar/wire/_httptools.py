@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from . import _strict
-from ._framing import Events, MessageParser
+from ._framing import BLANK_LINE, Events, MessageParser
 from ._llhttp import request_headers, response_headers
 from .http11 import END, Limits, Phase, Refusal, RequestHead, ResponseHead
 
@@ -22,25 +23,17 @@ _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin w
 class _Known:
     """A request's head, read: the next one is often the same, or has the same headers."""
 
-    __slots__ = ("block", "head", "limits", "whole")
+    __slots__ = ("block", "head", "limits", "size")
 
-    def __init__(self, limits: Limits, whole: bytes, block: bytes, head: RequestHead) -> None:
+    def __init__(self, limits: Limits, block: bytes, head: RequestHead, size: int) -> None:
         self.limits = limits  # under which it was judged
-        self.whole = whole
         self.block = block  # all but its first line
-        self.head = head  # ours alone: what is given away is a copy
+        self.head = head  # the same value each time: nobody changes it
+        self.size = size  # bytes of the whole request
 
 
-_seen: Final[dict[bytes, _Known]] = {}  # whole heads, for the first request on a connection
-_MOST_SEEN: Final = 64
-
-
-def _copy_of(head: RequestHead) -> RequestHead:
-    """The same again, with headers that may be changed."""
-    return RequestHead(
-        head.method, head.target, head.path, head.query, head.headers.copy(), head.http10,
-        head.keep_alive, head.expect_continue, head.upgrade, head.content_length,
-    )  # fmt: skip
+_seen: Final[dict[bytes, _Known]] = {}  # by whole heads; also another connection's, before
+_MOST_SEEN: Final = 128
 
 
 class RequestParser(MessageParser[RequestHead]):
@@ -62,14 +55,29 @@ class RequestParser(MessageParser[RequestHead]):
         parts = _strict.request_line(line)
         return parts if isinstance(parts, Refusal) else None
 
+    def whole(self, data: bytes) -> tuple[RequestHead, bytes] | None:
+        """The request that `data` is, no less and no more, if its head came before.
+
+        None for all else, which is `feed`'s; most requests of most clients are such ones.
+        """
+        if self.phase is not Phase.IDLE:
+            return None
+        end = data.find(BLANK_LINE) + 4
+        known = _seen.get(data[:end])
+        if known is None or known.size != len(data) or known.limits is not self._limits:
+            return None
+        self._known = known
+        return known.head, data[end:]
+
     def _read(self, head: bytes) -> RequestHead | Refusal | None:
-        known = self._known or self._seen_before(head)
-        if known is not None and head == known.whole:
+        known = _seen.get(head)
+        if known is not None and known.limits is self._limits:
+            self._known = known
             self._left = known.head.content_length or 0
-            return _copy_of(known.head)
+            return known.head
         end = head.find(b"\r\n")
-        if known is not None and head[end:] == known.block:
-            again = self._read_again(known, head[:end])
+        if self._known is not None and head[end:] == self._known.block:
+            again = self._read_again(self._known, head[:end])
             if again is not None:
                 return again
         limits = self._limits
@@ -87,17 +95,11 @@ class RequestParser(MessageParser[RequestHead]):
             self._remember(found, head, end)
         return found
 
-    def _seen_before(self, head: bytes) -> _Known | None:
-        """A connection's first head may be what another one's was."""
-        known = _seen.get(head)
-        if known is not None and known.limits is self._limits:
-            self._known = known
-        return self._known
-
     def _remember(self, head: RequestHead, whole: bytes, end: int) -> None:
         usual = not (head.upgrade or head.expect_continue or self._chunks is not None)
         if usual and len(whole) <= _MOST_KNOWN and head.target.startswith("/"):
-            self._known = _Known(self._limits, whole, whole[end:], _copy_of(head))
+            size = len(whole) + (head.content_length or 0)
+            self._known = _Known(self._limits, whole[end:], head, size)
             if len(_seen) >= _MOST_SEEN:
                 _seen.clear()
             _seen[whole] = self._known
@@ -116,13 +118,14 @@ class RequestParser(MessageParser[RequestHead]):
         parts = _strict.split_target(method, target)
         if parts is None or parts[0] or method != known.head.method:
             return None
-        again = _copy_of(known.head)
-        if http10 != again.http10:
+        same = known.head
+        if http10 != same.http10:
             return None
-        again.target = target
-        _, again.path, again.query = parts
-        self._left = again.content_length or 0
-        return again
+        self._left = same.content_length or 0
+        return RequestHead(
+            method, target, parts[1], parts[2], same.headers, http10,
+            same.keep_alive, same.expect_continue, same.upgrade, same.content_length,
+        )  # fmt: skip
 
     def _understand(
         self, method: str, target: str, http10: bool, headers: dict[str, str]
@@ -149,7 +152,7 @@ class RequestParser(MessageParser[RequestHead]):
             target,
             path,
             query,
-            headers,
+            MappingProxyType(headers),
             http10,
             # HTTP/1.0 clients would have to be told in every answer that we keep it
             not http10 and not _strict.wants(headers, "connection", "close"),

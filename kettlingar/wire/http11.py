@@ -11,7 +11,7 @@ it on the connection are still answered. Nothing comes after it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
@@ -69,7 +69,7 @@ class RequestHead(Value):
         target: str,  # as it was sent
         path: str,  # of the target, still percent-encoded, before any "?"
         query: str,  # after the first "?", without it
-        headers: dict[str, str],  # lower-case names; repeated ones joined with ", " (cookie: "; ")
+        headers: Mapping[str, str],  # by lower-case name; repeated ones joined by ", " or "; "
         http10: bool,
         keep_alive: bool,  # the peer will take another answer on this connection
         expect_continue: bool,  # it waits for "100 Continue" before it sends the body
