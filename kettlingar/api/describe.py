@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, time
+from decimal import Decimal
 from enum import Enum
 from inspect import Parameter as Kind
+from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 from .convert import type_name
 from .methods import EMPTY, Method, Parameter
@@ -162,6 +166,10 @@ def plain_default(value: Any) -> Any:
         return [plain_default(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain_default(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, (PurePath, UUID, Decimal, date, time)):
+        return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import inspect
 import typing
 from collections import abc
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
-
-import msgspec
 
 from .describe import arguments, one_each, plain_default
 from .methods import EMPTY, Method, Parameter
+from .schema import schema_of
 
 _JSON = "application/json"
-_REF = "#/components/schemas/{name}"
 _STREAMS = (abc.AsyncIterator, abc.AsyncGenerator, abc.AsyncIterable)
 _SIMPLE = frozenset({"string", "integer", "number", "boolean"})
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 _ERRORS = {
     "400": "an argument is unknown, missing or of another type",
     "403": "this needs credentials",
     "500": "the method failed",
+    "default": "what the method raised instead",
 }
 
 
@@ -28,9 +29,11 @@ def openapi(
     title: str, doc: str, version: str, methods: Iterable[Method], prefix: str = ""
 ) -> dict[str, Any]:
     """Describe a service for programs that read OpenAPI; plain data."""
+    methods = list(methods)
     components: dict[str, Any] = {"Error": _error_schema()}
+    open_to_all = {method.name for method in methods if method.public}
     paths = {
-        f"/{method.name}": _path(method, components)
+        f"/{method.name}": _path(method, components, _security(method, open_to_all))
         for method in one_each(methods)
         if not method.raw
     }
@@ -46,27 +49,28 @@ def openapi(
     }
 
 
-def _path(method: Method, components: dict[str, Any]) -> dict[str, Any]:
-    named = [p for p in arguments(method) if p.kind is not inspect.Parameter.VAR_POSITIONAL]
-    named = [p for p in named if p.kind is not inspect.Parameter.POSITIONAL_ONLY]
-    plain = {p.name: _argument(p, components) for p in named if p is not method.var_kwargs}
-    required = [p.name for p in named if p.default is EMPTY and p is not method.var_kwargs]
-    body = {
-        "type": "object",
-        "properties": plain,
-        "additionalProperties": method.var_kwargs is not None,
-        **({"required": required} if required else {}),
-    }
+def _security(method: Method, open_to_all: set[str]) -> list[dict[str, list[str]]]:
+    """Whether a token is needed; of a pair, callers without one get the public method."""
+    if method.public:
+        return []
+    return [{"token": []}, {}] if method.name in open_to_all else [{"token": []}]
+
+
+def _path(
+    method: Method, components: dict[str, Any], security: list[dict[str, list[str]]]
+) -> dict[str, Any]:
+    plain = {p.name: _argument(p, components) for p in arguments(method) if p.kind in _NAMED}
+    required = [p.name for p in arguments(method) if p.kind in _NAMED and p.default is EMPTY]
     common = {
         "summary": method.doc.strip().partition("\n")[0],
         "description": method.doc,
-        "security": [] if method.public else [{"token": []}],
+        "security": security,
         "responses": _responses(method, components),
     }
     post = {**common, "operationId": method.name}
-    if plain or method.var_kwargs:
-        content = {_JSON: {"schema": body}}
-        post["requestBody"] = {"required": bool(required), "content": content}
+    body = _body(method, plain, required, components)
+    if body is not None:
+        post["requestBody"] = {"required": bool(required), "content": {_JSON: {"schema": body}}}
     path: dict[str, Any] = {"post": post}
     if all(schema.get("type") in _SIMPLE or "enum" in schema for schema in plain.values()):
         path["get"] = {
@@ -80,6 +84,25 @@ def _path(method: Method, components: dict[str, Any]) -> dict[str, Any]:
     return path
 
 
+def _body(
+    method: Method, plain: dict[str, Any], required: list[str], components: dict[str, Any]
+) -> dict[str, Any] | None:
+    """All arguments as one object; nothing at all will do where none is required."""
+    properties = dict(plain)
+    if any(p.kind in _PLACED for p in arguments(method)):
+        properties["_args"] = {"type": "array", "description": "arguments by their place"}
+    others = method.var_kwargs
+    if not properties and others is None:
+        return None
+    more = False if others is None else schema_of(others.annotation, components) or True
+    return {
+        "type": "object" if required else ["object", "null"],
+        "properties": properties,
+        "additionalProperties": more,
+        **({"required": required} if required else {}),
+    }
+
+
 def _argument(p: Parameter, components: dict[str, Any]) -> dict[str, Any]:
     schema = dict(schema_of(p.annotation, components))
     if p.default is not EMPTY:
@@ -91,24 +114,12 @@ def _responses(method: Method, components: dict[str, Any]) -> dict[str, Any]:
     returned = method.returns
     if method.streams and typing.get_origin(returned) in _STREAMS:
         returned = (typing.get_args(returned) or (EMPTY,))[0]
-    schema = schema_of(returned, components)
+    schema = schema_of(returned, components, result=True)
     what = "items, one a line (JSON) or chunk" if method.streams else "the result"
     content = {_JSON: {"schema": schema}} if schema and not method.streams else {"*/*": {}}
     failed = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
     errors = {status: {"description": why, "content": failed} for status, why in _ERRORS.items()}
     return {"200": {"description": what, "content": content}, **errors}
-
-
-def schema_of(rule: Any, components: dict[str, Any]) -> Mapping[str, Any]:
-    """A type as JSON Schema; {} (anything) where nothing is said, or nothing can be."""
-    if rule is EMPTY or isinstance(rule, str):
-        return {}
-    try:
-        (schema,), found = msgspec.json.schema_components([rule], ref_template=_REF)
-    except (TypeError, RuntimeError):
-        return {}
-    components.update(found)
-    return schema
 
 
 def _error_schema() -> dict[str, Any]:

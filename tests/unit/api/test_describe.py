@@ -117,4 +117,4 @@ def test_defaults_of_any_kind_become_plain_data():
         async def api_x(self, request_info, a=(1, Path("/")), b={"k": Size.SMALL}): ...  # noqa: B006
 
     arguments = method_record(read_methods(Odd).find("x", private=True))["arguments"]
-    assert [a["default"] for a in arguments] == [[1, "PosixPath('/')"], {"k": "s"}]
+    assert [a["default"] for a in arguments] == [[1, "/"], {"k": "s"}]

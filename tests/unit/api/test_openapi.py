@@ -7,6 +7,7 @@ import html.parser
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,21 @@ class Shop(RPCKitten):
     ) -> list[str]:
         """Log."""
 
+    async def api_keep(
+        self,
+        request,
+        first: int,
+        /,
+        when: datetime | None = None,
+        where: Path = Path("/"),
+        many: tuple[Path, ...] = (),
+        data: bytes = b"",
+    ) -> list[bytes]:
+        """Keep."""
+
+    async def public_api_log(self, request) -> str:
+        """Log nothing."""
+
     async def raw_pipe(self, request):
         """Raw."""
 
@@ -80,6 +96,36 @@ def test_arguments_have_their_types_defaults_and_whether_they_are_required(docum
     assert [(p["name"], p["required"]) for p in parameters] == [("count", True), ("how", False)]
     assert parameters[1]["schema"]["enum"] == ["high", "low"]
     assert "get" not in document["paths"]["/sell"]  # a query cannot hold a toy
+
+
+def test_types_have_the_forms_that_they_have_here(document):
+    body = document["paths"]["/keep"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    told = body["properties"]
+    assert {"type": "string", "format": "date-time"} in told["when"]["anyOf"]
+    assert told["where"] == {"type": "string", "default": "/"}
+    assert told["many"]["items"] == {"type": "string"}
+    assert [form["type"] for form in told["data"]["anyOf"]] == ["string", "object"]
+    result = document["paths"]["/keep"]["post"]["responses"]["200"]["content"]["application/json"]
+    assert "__base64__" in result["schema"]["items"]["anyOf"][1]["properties"]
+
+
+def test_arguments_that_have_no_name_are_told_too(document):
+    def body(path):
+        return document["paths"][path]["post"]["requestBody"]["content"]["application/json"][
+            "schema"
+        ]
+
+    assert body("/keep")["properties"]["_args"]["type"] == "array"
+    assert "_args" not in body("/sell")["properties"]
+    assert body("/log")["additionalProperties"] == {"type": "integer"}
+    assert (body("/sell")["type"], body("/log")["type"]) == ("object", ["object", "null"])
+
+
+def test_of_a_pair_callers_without_the_token_get_the_public_one(document):
+    assert document["paths"]["/log"]["post"]["security"] == [{"token": []}, {}]
+    assert document["paths"]["/ping"]["post"]["security"] == [{"token": []}, {}]
 
 
 def test_private_methods_need_the_token_and_public_ones_do_not(document):
