@@ -15,9 +15,9 @@ from .http11 import Limits, Refusal, is_token
 
 # all but controls; obsolete text above 127 is legal in values (RFC 9110, 5.5)
 _PRINTABLE: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+# no TRACE, which is to be answered with the request itself (RFC 9110, 9.3.8), token and all
 _METHODS: Final = {
-    name.encode(): name
-    for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
 _VERSIONS: Final = {b"HTTP/1.1": False, b"HTTP/1.0": True}  # is it 1.0?
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
