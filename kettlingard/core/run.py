@@ -161,10 +161,13 @@ def _too_late(run: Run, e: Event, p: RunPolicy) -> Step:
 
 
 def _unborn(run: Run, e: Event, p: RunPolicy) -> Step:
-    """A stop before there is a process: it is killed as soon as it appears."""
+    """A stop before there is a process: it is killed as soon as it appears.
+
+    Until then the signal, and at last KILL, go to the commands that prepare it.
+    """
     assert isinstance(e, StopWanted)
-    run = replace(run, requested=True, reason=e.reason)
-    return _to(run, Phase.KILLING, e.at, e.at), ()
+    run = _asked(run, e, p)
+    return _to(run, Phase.KILLING, e.at, max(e.at, run.stop_by)), (Action.SIGNAL,)
 
 
 def _stillborn(run: Run, e: Event, p: RunPolicy) -> Step:
@@ -258,6 +261,14 @@ def _insist(run: Run, e: Event, p: RunPolicy) -> Step:
     return _to(run, Phase.KILLING, e.at, deadline), (Action.DUMP_STACKS,)
 
 
+def _sooner(run: Run, e: Event, p: RunPolicy) -> Step:
+    """Whoever is in more of a hurry than the first one who asked; KILL once sent is enough."""
+    assert isinstance(e, StopWanted)
+    if run.kills:
+        return run, ()
+    return replace(run, deadline=_earlier(run.deadline, e.at + max(0.0, e.within))), ()
+
+
 def _kill(run: Run, e: Event, p: RunPolicy) -> Step:
     run = replace(run, kills=run.kills + 1, deadline=e.at + KILL_AGAIN)
     actions = (Action.KILL, Action.REPORT_STUCK) if run.kills == 2 else (Action.KILL,)
@@ -306,7 +317,7 @@ _ROWS: dict[type[Event], tuple[Cell, ...]] = {
     TimerFired:       (_too_late,  _too_late,      _stay,       _given_up,   _quit,    _insist,  _kill,       _stay),
     WatchdogMissed:   (_stay,      _stay,          _missed,     _stay,       _stay,    _stay,    _stay,       _stay),
     WatchdogAnswered: (_stay,      _stay,          _answered,   _recovered,  _stay,    _stay,    _stay,       _stay),
-    StopWanted:       (_unborn,    _stop_starting, _stop_ready, _stop,       _hurry,   _hurry,   _stay,       _stay),
+    StopWanted:       (_unborn,    _stop_starting, _stop_ready, _stop,       _hurry,   _hurry,   _sooner,     _stay),
     Drained:          (_stay,      _stay,          _stay,       _stay,       _quit,    _stay,    _stay,       _stay),
     Exited:           (_exited,    _exited,        _exited,     _exited,     _exited,  _exited,  _exited,     _stay),
 }  # fmt: skip

@@ -73,6 +73,15 @@ def account(user: str, group: str = "", more: Iterable[str] = ()) -> Account:
     return Account(entry.pw_name, entry.pw_dir, Ids(entry.pw_uid, gid, tuple(sorted(groups))))
 
 
+def variables_of(uid: int) -> dict[str, str]:
+    """How a process of this user is to see itself; nothing where nobody knows the user."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return {}
+    return Account(entry.pw_name, entry.pw_dir, Ids(uid, entry.pw_gid)).variables
+
+
 def _user(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)

@@ -148,7 +148,8 @@ class Kitten(Worker):
 
     def dump_stacks(self) -> None:
         """Have it write its stacks to its log, even if its loop is blocked."""
-        self.signal(signal.SIGUSR1)
+        if self._child is not None:  # what prepares it would be ended by this
+            self.signal(signal.SIGUSR1)
 
     async def refresh(self, seconds: float) -> None:
         """Have `pong` told anew, if it answers within `seconds`."""

@@ -154,9 +154,11 @@ class Worker:
         return self._child
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process alone."""
+        """Send a signal to the process alone; to what prepares it, while there is none."""
         if self._child is not None:
             self._child.send(number)
+        elif not self._closed:
+            self._starter.signal(self.launch, number)
 
     def kill(self) -> None:
         """End it and all that it has started."""

@@ -48,6 +48,9 @@ class Starter(Protocol):
     def start(self, launch: Launch, tell: Tell) -> None:
         """Begin; `tell` gets the outcome from the loop, never before this returns."""
 
+    def signal(self, launch: Launch, number: int) -> None:
+        """It is not wanted any more: send this to whatever is being done before its process."""
+
 
 @dataclass(slots=True)
 class _Prepared:
@@ -117,6 +120,9 @@ class ByExec:
             close_all(ready.lent)
         spawning.when_known(self._loop, lambda outcome: tell(_joined(outcome, ready.channel)))
 
+    def signal(self, launch: Launch, number: int) -> None:
+        """Nothing: its process is there in a moment."""
+
 
 class ByZygote:
     """A fork of a warm process where the definition lets it be; otherwise `fresh`."""
@@ -163,6 +169,9 @@ class ByZygote:
 
         self._reaper.hold()
         self._zygotes.ask(kind, ready.request, launch.spec.service.timeout_start, forked)
+
+    def signal(self, launch: Launch, number: int) -> None:
+        """Nothing: its process is there in a moment."""
 
 
 def kind_for(spec: ServiceSpec) -> Kind | None:

@@ -21,6 +21,7 @@ from kettlingar.transport.channel import Channel, channel_pair
 from kettlingar.transport.fdpass import close_all
 from kettlingard.errors import SpawnError
 from kettlingard.host import procid, spawn
+from kettlingard.host.accounts import variables_of
 from kettlingard.host.reap import ExitStatus, Reaper
 
 from .asked import Asked, Tell, prepare
@@ -71,7 +72,7 @@ class Zygote:
         try:
             request = spawn.SpawnRequest(
                 argv=[self.kind.python, *COMMAND],
-                env={**env, "KETTLINGARD_CHANNEL": str(CHANNEL), **NO_RUN},
+                env={**self._its_own(env), "KETTLINGARD_CHANNEL": str(CHANNEL), **NO_RUN},
                 cwd="/",
                 fds=[(theirs.fileno(), CHANNEL)],
                 stdout_fd=log_fd,
@@ -91,6 +92,13 @@ class Zygote:
         )
         self._spawning = spawning
         spawning.when_known(self._loop, self._spawned)
+
+    def _its_own(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Another user's zygote imports with that user's home, not with ours."""
+        if self.kind.ids is None:
+            return dict(env)
+        shared = {name: value for name, value in env.items() if name != "XDG_RUNTIME_DIR"}
+        return {**shared, **variables_of(self.kind.ids[0])}
 
     def _spawned(self, outcome: spawn.Child | SpawnError) -> None:
         self._spawning = None

@@ -18,6 +18,8 @@ SEER = """
     import os
     from kettlingar import RPCKitten
 
+    HOME_AT_IMPORT = os.environ.get("HOME")
+
     class Seer(RPCKitten):
         class Configuration(RPCKitten.Configuration):
             APP_NAME = "seer"
@@ -28,6 +30,7 @@ SEER = """
             return {
                 "ids": [os.getuid(), os.getgid(), sorted(os.getgroups())],
                 "home": os.environ.get("HOME"),
+                "home_at_import": HOME_AT_IMPORT,
                 "user": os.environ.get("USER"),
                 "cwd": os.getcwd(),
                 "folder": folder,
@@ -70,7 +73,7 @@ def others_can_run_python():
 @pytest.mark.parametrize("zygote", ["true", "false"])
 def test_a_service_runs_as_its_user_in_its_groups(seer, zygote):
     more = 'user = "nobody"\nsupplementary_groups = ["daemon"]\numask = "0077"\n'
-    one = seer(f"{more}[pool]\nzygote = {zygote}\n")
+    one = seer(f'{more}[pool]\nzygote = {zygote}\npreload = ["seer"]\n')
     found = seen(one)
     import grp
     import pwd
@@ -80,6 +83,7 @@ def test_a_service_runs_as_its_user_in_its_groups(seer, zygote):
     assert daemon in found["ids"][2]
     assert 0 not in found["ids"][2]
     assert (found["user"], found["home"]) == ("nobody", nobody.pw_dir)
+    assert found["home_at_import"] == nobody.pw_dir
     state = one.home / "state" / "seer"
     assert found["cwd"] == str(state)
     assert (state.stat().st_uid, stat.S_IMODE(state.stat().st_mode)) == (nobody.pw_uid, 0o700)
@@ -113,6 +117,19 @@ def test_preparations_run_once_a_generation_and_not_after_a_crash(seer):
     assert done.read_text() == "prepared\n"
     one.ctl("restart", "seer")
     assert done.read_text() == "prepared\nprepared\n"
+
+
+def test_a_stop_does_not_wait_for_a_preparation_to_end(seer):
+    command = '["sh", "-c", "trap \'echo told; exit 0\' TERM; touch begun; sleep 600 & wait"]'
+    one = seer(f'exec_start_pre = [{command}, ["touch", "second"]]\n', ready=False)
+    state = one.home / "state" / "seer"
+    until((state / "begun").exists)
+    one.ctl("stop", "seer", within=5)
+    assert "told" in (one.home / "log" / "seer-1.log").read_text()
+    assert not (state / "second").exists()
+    one.ctl("start", "seer", "--no-wait")
+    until(lambda: one.status("seer")["instances"][0]["state"] == "spawning")
+    one.ctl("stop", "seer", within=5)
 
 
 def test_a_preparation_that_fails_says_which_and_how(seer):

@@ -137,7 +137,7 @@ def test_a_run_that_is_still_importing_is_stopped_by_signal():
 
 def test_a_run_that_nobody_wants_before_it_exists_is_killed_when_it_appears():
     run, done = live(StopWanted(0, "stop"), Spawned(1), Exited(1, None, 9))
-    assert done == [Action.KILL, Action.SWEEP]
+    assert done == [Action.SIGNAL, Action.KILL, Action.SWEEP]
     assert run.end.requested
 
 
