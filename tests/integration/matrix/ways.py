@@ -17,6 +17,7 @@ from kettlingar import RPCKitten
 from kettlingar.sync import BlockingClient
 from kettlingar.testing import Running, running
 
+from .by_tls import SecureBehaviour, by_tls
 from .kitten import Behaviour
 
 
@@ -149,6 +150,8 @@ WAYS: dict[str, Way] = {
     "sync-proxy": Way(by_proxy),
     "loopback": Way(by_loopback, wire=False),
     "prefix": Way(by_client(), args=("--worker-url-path=/under/here",)),
+    "tls": Way(by_tls(), files=False, kitten=SecureBehaviour),
+    "tls-json": Way(by_tls(use_json=True), files=False, kitten=SecureBehaviour),
 }
 
 __all__ = ["WAYS", "Caller", "Way"]
