@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 from kettlingar.api.describe import method_record
 from kettlingar.transport import messages
 
+from .failures import in_one_line
 from .kitten import RPCKitten
 from .loading import load, version_of, where_in
 from .logs import begin_logging, set_rate
@@ -61,7 +61,7 @@ def failed(step: str, error: BaseException, *, permanent: bool) -> messages.Fail
     """What the supervisor is told of one that has not."""
     return messages.Failed(
         step=step,
-        error="".join(traceback.format_exception_only(error)).strip(),
+        error=in_one_line(error),
         where=where_in(error),
         permanent=permanent,
     )

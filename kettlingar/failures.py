@@ -27,6 +27,14 @@ def describe(error: Exception, *, authed: bool) -> tuple[int, dict[str, Any], di
     return 500, body, {}
 
 
+def in_one_line(error: BaseException) -> str:
+    """What went wrong, for a table or a log; of a syntax error also the line that has it."""
+    if isinstance(error, SyntaxError) and error.text:
+        return f"{type(error).__name__}: {error.msg} ({error.text.strip()})"
+    lines = "".join(traceback.format_exception_only(error)).splitlines()
+    return "; ".join(line.strip() for line in lines if line.strip())
+
+
 def without_secret(text: str, secret: str) -> str:
     """An error quotes what was wrong, which may be a token in a wrong place."""
     return text.replace(secret, "(token)") if secret else text

@@ -42,6 +42,7 @@ from kettlingar.transport.forking import (
 from . import _compat
 from ._version import __version__
 from .becoming import Given, become
+from .failures import in_one_line
 
 # What a worker would import first; a loop's library only where it is installed.
 RUNTIME = ("kettlingar.supervised", "kettlingar.zygote")
@@ -97,7 +98,7 @@ def _serve(sock: socket.socket) -> bool:
         pass
     except Exception as why:  # noqa: BLE001  the supervisor must hear of it, whatever a module did
         traceback.print_exc()
-        _send(sock, Cold("".join(traceback.format_exception_only(why)).strip()))
+        _send(sock, Cold(in_one_line(why)))
     sock.close()
     return False
 

@@ -129,6 +129,15 @@ async def _page_of(worker: Worker) -> str:
     return data.decode(errors="replace") if isinstance(data, bytes) else str(data)
 
 
+_CONNECTIONS = (
+    ("passed", "counter", "given to workers", "passed"),
+    ("redispatched", "counter", "given to another worker", "redispatched"),
+    ("refused", "counter", "answered by us with a 503", "answered_503"),
+    ("lost", "counter", "ended without a whole answer", "lost"),
+    ("held", "gauge", "that wait for a worker now", "held"),
+)
+
+
 def _own(daemon: Daemon, services: Sequence[Service]) -> str:
     def each(value: Any) -> list[tuple[Labels, float]]:
         return [({"service": one.name}, float(value(one))) for one in services]
@@ -138,20 +147,20 @@ def _own(daemon: Daemon, services: Sequence[Service]) -> str:
 
     states = [({"service": one.name, "state": one.word.value}, 1.0) for one in services]
     up = clock.ago(daemon.started)
+    ready, wanted = each(lambda s: len(s.ready_workers())), each(lambda s: s.state.wanted.instances)
     return page([
-        ("kettlingard_info", "gauge", "this supervisor", [({"version": __version__}, 1.0)]),
-        ("kettlingard_uptime_seconds", "gauge", "since its start", [({}, up)]),
-        ("kettlingard_service_state", "gauge", "the state a service is in", states),
-        ("kettlingard_instances_wanted", "gauge", "", each(lambda s: s.state.wanted.instances)),
-        ("kettlingard_instances_ready", "gauge", "", each(lambda s: len(s.ready_workers()))),
-        ("kettlingard_restarts", "counter", "ends that nobody asked for", each(_restarts)),
-        ("kettlingard_connections_passed", "counter", "to workers", connections("passed")),
-        ("kettlingard_connections_redispatched", "counter", "", connections("redispatched")),
-        ("kettlingard_connections_refused", "counter", "by 503", connections("answered_503")),
-        ("kettlingard_connections_lost", "counter", "", connections("lost")),
-        ("kettlingard_connections_held", "gauge", "that wait now", connections("held")),
-        ("kettlingard_memory_bytes", "gauge", "of an instance", _each_run(services, "rss")),
-        ("kettlingard_cpu_seconds", "counter", "of an instance", _each_run(services, "cpu")),
+        ("kettlingard_info", "gauge", "This supervisor.", [({"version": __version__}, 1.0)]),
+        ("kettlingard_uptime_seconds", "gauge", "Time since its start.", [({}, up)]),
+        ("kettlingard_service_state", "gauge", "The state that a service is in.", states),
+        ("kettlingard_instances_wanted", "gauge", "Instances that are to run.", wanted),
+        ("kettlingard_instances_ready", "gauge", "Instances that get traffic.", ready),
+        ("kettlingard_restarts", "counter", "Ends that nobody asked for.", each(_restarts)),
+        *(
+            (f"kettlingard_connections_{name}", kind, f"Connections {what}.", connections(counted))
+            for name, kind, what, counted in _CONNECTIONS
+        ),
+        ("kettlingard_memory_bytes", "gauge", "Resident, of an instance.", _each_run(services, "rss")),
+        ("kettlingard_cpu_seconds", "counter", "Used by an instance.", _each_run(services, "cpu")),
     ])  # fmt: skip
 
 
