@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import textwrap
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -20,6 +21,10 @@ from tests import helpers
 from tests.supervision import Supervisor
 
 T = TypeVar("T")
+
+# Debug mode keeps the stack of every callback: its innermost frame is enough to find it, and
+# ten of them, most of them pytest's, take longer than what is tested.
+asyncio.constants.DEBUG_STACK_DEPTH = 1
 
 # Processes that tests start shall not compile our modules each time anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -63,9 +68,10 @@ def free_port() -> Callable[[], int]:
 
 def _still_there(marker: str) -> list[int]:
     """Processes of a test that do not end by themselves: one that was told to may need a moment."""
-    with suppress(AssertionError):
-        helpers.wait_for(lambda: not helpers.processes_of(marker, []), 3.0, "no process left")
-    return helpers.processes_of(marker, [])
+    deadline = time.monotonic() + 3.0
+    while (left := helpers.processes_of(marker, [])) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +85,12 @@ def nothing_left_behind(
     marker = f"{os.getpid()}-{request.node.name}"
     os.environ[helpers.MARKER] = marker
     _let_uvloop_open_its_own()
-    before = helpers.descriptors()
+    before, ended = helpers.descriptors(), helpers.ended_children()
     yield
     del os.environ[helpers.MARKER]
-    left = _still_there(f"{helpers.MARKER}={marker}\0")
+    # To look at all processes takes long; most tests never had one.
+    started = helpers.children(ended=True) or helpers.ended_children() != ended
+    left = _still_there(f"{helpers.MARKER}={marker}\0") if started else []
     commands = [f"{pid}: {helpers.command_of(pid)}" for pid in left]
     for pid in left:
         os.kill(pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 import urllib.error
@@ -73,15 +74,15 @@ def _state(pid: int) -> str:
         return ""
 
 
-def children(pid: int) -> list[int]:
-    """The living children of a process, not their children."""
+def children(pid: int | str = "self", *, ended: bool = False) -> list[int]:
+    """The living children of a process, not their children; `ended`: and those not waited for."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             found += [int(child) for child in task.read_text().split()]
         except OSError:
             continue  # that thread has just ended
-    return [child for child in found if alive(child)]
+    return [child for child in found if ended or alive(child)]
 
 
 def descendants(pid: int) -> list[int]:
@@ -93,6 +94,11 @@ def descendants(pid: int) -> list[int]:
         found += new
         todo += new
     return found
+
+
+def ended_children() -> tuple[float, ...]:
+    """What the children that were waited for have used in all: another value after each."""
+    return tuple(resource.getrusage(resource.RUSAGE_CHILDREN))
 
 
 def descriptors(pid: int | str = "self") -> dict[int, str]:
