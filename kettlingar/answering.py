@@ -14,14 +14,12 @@ from typing import Any
 
 from kettlingar.transport.sender import ReaderGoneError
 
-from .admission import admit
 from .arguments import arguments_of
 from .at_length import at_length
 from .delegation import REPLY_TO
 from .exchange import Exchange
 from .failures import describe, without_secret
 from .request import HttpResult
-from .serving import origin_of
 from .stepping import in_a_task
 
 log = logging.getLogger(__name__)
@@ -34,18 +32,17 @@ async def answer(exchange: Exchange) -> bool:
     except Exception as error:  # noqa: BLE001  here, and only here, failures become answers
         return await _fail(exchange, error)
     finally:
-        if exchange.hooks.request_done:
+        if exchange.gate.hooks.request_done:
             _tell_observers(exchange)
     return await exchange.finish() if exchange.unusual else exchange.goes_on
 
 
 async def _answer(exchange: Exchange) -> None:
     request, incoming, service = exchange.request, exchange.incoming, exchange.service
-    hooks, settings = exchange.hooks, exchange.settings
+    hooks, settings = exchange.gate.hooks, exchange.settings
     if hooks.validate_request_header is not None:
         await hooks.validate_request_header(request.path, request.headers)
-    method = admit(request, origin_of(exchange.connection), service, settings, hooks)
-    exchange.name = method.name
+    method = exchange.method or exchange.admit()
     replies_to = incoming.head.headers.get(REPLY_TO)
     if replies_to is not None:
         exchange.give_answer_to(replies_to)
@@ -97,7 +94,7 @@ async def _fail(exchange: Exchange, error: Exception) -> bool:
 
 
 async def _own_page(exchange: Exchange, error: Exception) -> HttpResult | None:
-    make = exchange.hooks.web_error_page
+    make = exchange.gate.hooks.web_error_page
     return None if make is None else await make(exchange.request, error, exchange.name)
 
 
@@ -112,5 +109,5 @@ def _tell(exchange: Exchange, status: int, body: dict[str, Any], extra: dict[str
 
 
 def _tell_observers(exchange: Exchange) -> None:
-    for done in exchange.hooks.request_done:
+    for done in exchange.gate.hooks.request_done:
         done(exchange.request, exchange.name, exchange.status, time.monotonic() - exchange.begun)

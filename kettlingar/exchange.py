@@ -7,49 +7,63 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from kettlingar.api.access import NOBODY
+from kettlingar.api.methods import Method
 from kettlingar.transport.connection import Connection
 from kettlingar.transport.fdpass import close_all, take
 from kettlingar.transport.requests import Incoming
 from kettlingar.wire.content import Kind, negotiate
 from kettlingar.wire.fdtags import FdTag
+from kettlingar.wire.http11 import RequestHead
 
 from . import respond
+from .admission import Gate
 from .delegation import ANSWER, CHUNKS, REPLY_TO, FileSink, SocketSink, abandon, sink_for
 from .errors import BadRequest
 from .request import FdsResult, HttpResult, RequestInfo
-from .serving import Hooks, Service, Settings, origin_of
+from .serving import Settings, origin_of
 
 
 class Exchange:
     """A request and its answer, from the first byte of the one to the last of the other."""
 
-    __slots__ = ("begun", "connection", "hooks", "in_task", "incoming", "name", "request",
-                 "service", "settings", "sink", "status", "stream")  # fmt: skip
+    __slots__ = ("begun", "connection", "gate", "in_task", "incoming", "method", "origin",
+                 "request", "service", "settings", "sink", "status", "stream")  # fmt: skip
 
     def __init__(
-        self,
-        service: Service,
-        settings: Settings,
-        hooks: Hooks,
-        connection: Connection,
-        incoming: Incoming,
+        self, gate: Gate, settings: Settings, connection: Connection, incoming: Incoming
     ) -> None:
-        self.service = service
+        self.gate = gate
+        self.service = gate.service
         self.settings = settings
-        self.hooks = hooks
         self.connection = connection
         self.incoming = incoming
+        self.origin = origin = origin_of(connection)
+        self.begun = time.monotonic() if gate.hooks.request_done else 0.0
+        self.in_task = False  # the server's word, once it had to make one
         self.sink: Connection | SocketSink | FileSink = connection
         self.stream: respond.StreamWriter | None = None
-        self.begun = time.monotonic() if hooks.request_done else 0.0
-        head = incoming.head
-        kind = Kind.JSON
-        if settings.msgpack:
-            kind = negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
-        self.in_task = False  # the server's word, once it had to make one
-        self.name = ""  # of the method
         self.status = 0
-        self.request = RequestInfo(head, incoming.body, NOBODY, kind, connection)
+        head, body = incoming.head, incoming.body
+        known = gate.known(head, origin, settings) if incoming.again else None
+        self.method: Method | None = None  # not known yet
+        if known is None:
+            self.request = RequestInfo(head, body, NOBODY, _kind(head, settings), connection)
+        else:
+            self.method = known.method
+            self.request = RequestInfo(head, body, known.identity, known.kind, connection)
+            self.request.route = known.route
+
+    def admit(self) -> Method:
+        """Find out who calls, and which method; PermissionError or NotFound if that cannot be."""
+        self.method = method = self.gate.admit(
+            self.request, self.origin, self.settings, remember=self.incoming.again
+        )
+        return method
+
+    @property
+    def name(self) -> str:
+        """The method's, once it is known."""
+        return "" if self.method is None else self.method.name
 
     # --- the answer -----------------------------------------------------------
 
@@ -95,7 +109,7 @@ class Exchange:
 
     def _write_fds(self, value: FdsResult) -> None:
         try:
-            if origin_of(self.connection).tcp or self.sink is not self.connection:
+            if self.origin.tcp or self.sink is not self.connection:
                 raise BadRequest("descriptors travel over the unix socket only; call by that")
             tags, fds = _tagged(value.files)
             self.status = 200
@@ -148,6 +162,13 @@ class Exchange:
             await self.sink.end()
             return False
         return self.goes_on
+
+
+def _kind(head: RequestHead, settings: Settings) -> Kind:
+    """What kind of answer the request asks for."""
+    if not settings.msgpack:
+        return Kind.JSON
+    return negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
 
 
 def _tagged(files: list[Any]) -> tuple[list[FdTag], list[int]]:

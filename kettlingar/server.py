@@ -17,6 +17,7 @@ from kettlingar.wire.http11 import Refusal
 
 from . import respond
 from ._compat import start
+from .admission import Gate
 from .answering import answer
 from .exchange import Exchange
 from .failures import without_secret
@@ -62,9 +63,8 @@ class Server:
         hooks: Hooks | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._service = service
         self._settings = settings
-        self._hooks = hooks or Hooks()
+        self._gate = Gate(service, hooks or Hooks())
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._timers = Timers(self._loop, settings.timeouts)
@@ -91,7 +91,7 @@ class Server:
             self._timers,
             takes_fds=not origin.tcp,
             context=origin,
-            make_stream=self._hooks.tcp_stream if origin.tcp else SocketStream,
+            make_stream=self._gate.hooks.tcp_stream if origin.tcp else SocketStream,
         )
         self.connections.add(connection)
         if len(self.connections) > self._settings.max_connections:
@@ -178,7 +178,7 @@ class Server:
     def request(self, connection: Connection, incoming: Incoming) -> None:
         """Answer one request; the connection waits with the next until this one is done."""
         self.in_flight += 1
-        exchange = Exchange(self._service, self._settings, self._hooks, connection, incoming)
+        exchange = Exchange(self._gate, self._settings, connection, incoming)
         # Until it waits for something, it needs no task and no turn of the loop.
         running = self._serve(exchange, connection, incoming)
         try:

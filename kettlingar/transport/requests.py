@@ -24,6 +24,7 @@ class Incoming:
     head: RequestHead
     body: bytes
     fds: list[int]
+    again: bool = False  # its head is a value that was given out before, and will be again
 
 
 class Requests:
@@ -70,7 +71,7 @@ class Requests:
                 self._take(event)
         else:
             self._begin(whole[0])
-            self._complete(whole[1])
+            self._complete(whole[1], again=True)
         if self._fds:
             self._bound_fds()
 
@@ -135,10 +136,10 @@ class Requests:
             return
         self._head_fds, self._fds = self._fds[:count], self._fds[count:]
 
-    def _complete(self, body: bytes) -> None:
+    def _complete(self, body: bytes, *, again: bool = False) -> None:
         if self._head is None:
             return  # refused while its head was read
-        incoming = Incoming(self._head, body, self._head_fds)
+        incoming = Incoming(self._head, body, self._head_fds, again)
         self.last = self.draining or not self._head.keep_alive or self._head.upgrade
         self._head, self._head_fds, self._body = None, [], []
         self.waiting.append(incoming)
