@@ -26,6 +26,7 @@ from kettlingard.core.words import Word
 from kettlingard.host import clock
 from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles
+from kettlingard.host.marks import Marks
 from kettlingard.host.reap import Reaper
 from kettlingard.host.refusal import Refusals
 from kettlingard.zygote.choice import Kind
@@ -76,6 +77,7 @@ class Daemon:
         self.ended = asyncio.Event()
         self.reaper = Reaper(loop)
         self._refusals = Refusals(loop)
+        self.marks = Marks()  # of all connections that services have accepted
         self._zygotes = Zygotes(
             loop,
             self.reaper,
@@ -155,7 +157,7 @@ class Daemon:
             loop=self.loop,
             reaper=self.reaper,
             starter=self._starter,
-            ingress=lambda name: Ingress(self.loop, name, self._refusals, self._handed),
+            ingress=lambda name: Ingress(self.loop, name, self._refusals, self._handed, self.marks),
             meetings=Path(self.layout.meetings),
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),

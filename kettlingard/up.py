@@ -34,6 +34,7 @@ from .adopt import Adoption
 from .catalog import Catalog
 from .continuing import go_on
 from .control import Control
+from .custodian import Custodian, rescue
 from .daemon import Daemon
 from .keeping import Keeper, left_behind
 from .logkeeping import LogKeeper
@@ -122,6 +123,7 @@ def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple
     """Folders, lock and log; `stack` gives back what must not stay."""
     run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
     private_dir(Path(layout.meetings))
+    private_dir(Path(layout.custody))
     private_dir(Path(layout.state), 0o711 if os.geteuid() == 0 else 0o700)
     private_dir(Path(layout.log))
     if before is not None:
@@ -141,9 +143,11 @@ async def _up(start: _Start) -> int:
     daemon = Daemon(loop, layout, start.catalog, start.files, start.handed)
     outside = Outside(daemon, os.environ, exit_on_failure=start.exit_on_failure)
     keeper, adoption = Keeper(daemon, Path(layout.snapshot)), Adoption(daemon)
+    custodian = Custodian(loop, daemon.reaper, daemon.marks, Path(layout.custody))
     upgrade = Upgrade(
         daemon,
         keeper,
+        custodian,
         start.program,
         lock=start.lock,
         files=start.files,
@@ -153,6 +157,7 @@ async def _up(start: _Start) -> int:
     settings = Settings(start.settings, daemon, start.catalog)
     signals = _hear(daemon, upgrade, logs, settings, outside)
     server = _serve(Control(daemon, upgrade, settings))
+    custodian.start()
     settled = await _before(daemon, adoption, start)
     acceptor = _listen(loop, start, server)
     upgrade.door = (server, acceptor)
@@ -163,11 +168,9 @@ async def _up(start: _Start) -> int:
         await daemon.ended.wait()
         outside.ending()
     finally:
-        outside.close()
-        adoption.close()
-        keeper.end()
+        for close in (outside.close, adoption.close, keeper.end, custodian.close, acceptor.close):
+            close()
         clear(Path(layout.meetings))
-        acceptor.close()
         await server.drain(LAST_ANSWERS)
         daemon.close()
         await logs.close()
@@ -201,6 +204,7 @@ def _begin(daemon: Daemon, start: _Start, settled: Collection[str], logs: LogKee
     socket_path = daemon.layout.socket
     log.info("%s version=%s pid=%d socket=%s", word, __version__, os.getpid(), socket_path)
     daemon.boot(settled)
+    rescue(daemon, Path(daemon.layout.custody))
     logs.reopen()  # workers of before may write to one that was being rotated
     daemon.reaper.sweep()  # who ended while nobody was listening
     if start.before is None:

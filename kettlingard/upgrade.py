@@ -26,6 +26,7 @@ from kettlingard.host.limits import OpenFiles
 from kettlingard.worker.continued import pack
 
 from .catalog import Catalog
+from .custodian import Custodian
 from .daemon import Daemon
 from .keeping import Keeper
 from .service import Service
@@ -77,6 +78,7 @@ class Upgrade:
         self,
         daemon: Daemon,
         keeper: Keeper,
+        custodian: Custodian,
         program: become.Program,
         *,
         lock: Lock,
@@ -87,6 +89,7 @@ class Upgrade:
         self.door: tuple[Server, Acceptor] | None = None  # the control socket
         self._daemon = daemon
         self._keeper = keeper
+        self._custodian = custodian
         self._program = program
         self._lock = lock
         self._files = files
@@ -159,7 +162,11 @@ class Upgrade:
         passage = self._passage(acceptor)
         data = self._document(passage)
         log.info("upgrading pid=%d", os.getpid())
-        become.become(self._program, data, passage.descriptors())
+        self._custodian.stop()
+        try:
+            become.become(self._program, data, passage.descriptors())
+        finally:
+            self._custodian.start()
 
     def _document(self, passage: Passage | None = None) -> bytes:
         document: dict[str, Any] = self._keeper.document()

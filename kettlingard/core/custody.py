@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from .marks import Whose
+
 
 class Stage(Enum):
     """How far a connection has got, as far as we were told."""
@@ -78,6 +80,20 @@ FATES: dict[Stage, dict[Touch, Fate]] = {
     Stage.TAKEN:     {**_BY_TOUCH, Touch.UNKNOWN: Fate.CUT},
     Stage.ANSWERING: dict.fromkeys(Touch, Fate.CUT),
 }  # fmt: skip
+
+
+def rescued(whose: Whose, touch: Touch, *, known: bool) -> Fate:
+    """What becomes of a connection that a killed supervisor had.
+
+    `known`: a worker has it, or may have it as far as anybody knows. One of which nothing
+    was said was accepted in the supervisor's last moment, or has been refused by it.
+    """
+    if whose is Whose.OURS:
+        return Fate.AGAIN
+    if whose is Whose.SENT and not known:
+        return FATES[Stage.SENT][touch]
+    untouched = whose is Whose.NOBODY_SAID and touch is Touch.UNTOUCHED
+    return Fate.AGAIN if untouched else Fate.FORGET
 
 
 def fate(stage: Stage, touch: Touch) -> Fate:

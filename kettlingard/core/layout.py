@@ -41,6 +41,11 @@ class Layout:
         return join(self.run, "workers")
 
     @property
+    def custody(self) -> str:
+        """Where connections are found that a killed supervisor had accepted."""
+        return join(self.run, "custody")
+
+    @property
     def lock(self) -> str:
         """Held while the supervisor lives."""
         return join(self.run, "kettlingard.lock")

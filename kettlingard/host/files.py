@@ -8,10 +8,15 @@ import fcntl
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from kettlingard.errors import AlreadyRunningError, PathError
+
+from .procid import read_stat
+
+PATIENCE = 5.0  # seconds for the lock of somebody who has ended
 
 
 @contextlib.contextmanager
@@ -129,6 +134,7 @@ class Lock:
 
 def _locked(path: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    deadline = time.monotonic() + PATIENCE
     while True:
         fd = os.open(path, flags, 0o600)
         try:
@@ -136,6 +142,10 @@ def _locked(path: Path) -> int:
             if _is_still(path, fd):
                 return fd
         except BlockingIOError as why:
+            if time.monotonic() < deadline and not _lives(fd):
+                os.close(fd)
+                time.sleep(0.01)
+                continue
             raise _taken(path, fd) from why
         except BaseException:
             os.close(fd)
@@ -143,10 +153,21 @@ def _locked(path: Path) -> int:
         os.close(fd)  # its owner removed it between our open and our lock: again
 
 
-def _taken(path: Path, fd: int) -> AlreadyRunningError:
+def _lives(fd: int) -> bool:
+    """Does its holder? A custodian of one that was killed lets go of it in a moment."""
+    pid = _holder(fd)
+    found = read_stat(pid) if pid else None
+    return found is not None and found.state not in "ZX"
+
+
+def _holder(fd: int) -> int:
     digits = os.pread(fd, 32, 0).decode(errors="replace").strip()
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _taken(path: Path, fd: int) -> AlreadyRunningError:
+    pid = _holder(fd)
     os.close(fd)
-    pid = int(digits) if digits.isdecimal() else 0
     who = f"pid {pid}" if pid else "another process"
     return AlreadyRunningError(
         f"cannot use {path.parent}: a kettlingard is running there already ({who} holds {path}); "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kettlingar.transport.timeouts import Deadlines
 from kettlingard.core.custody import Stage
+from kettlingard.core.marks import Whose
 from kettlingard.core.passage import PassedConnection
 
 from .front import Front
@@ -26,14 +27,25 @@ class Connection:
     since: float = 0.0  # when that began
     waited: float = 0.0  # seconds in the hold before that, if workers gave it back
 
+    def mark(self, whose: Whose) -> None:
+        """Have our custodian know whose it is, should we be killed."""
+        if self.sock is not None:
+            self.front.mark(self.sock.fileno(), whose, self.number)
+
     def copy(self) -> int:
         """A descriptor to give away. At our limit it is our only one: rather served than safe."""
         assert self.sock is not None
         try:
             return os.dup(self.sock.fileno())
         except OSError:
-            sock, self.sock = self.sock, None
-            return sock.detach()
+            return self.let_go().detach()
+
+    def let_go(self) -> socket.socket:
+        """Our copy, which is the caller's now."""
+        assert self.sock is not None
+        sock, self.sock = self.sock, None
+        self.front.forget(sock.fileno())
+        return sock
 
     def cut(self) -> None:
         """End it as its worker's death would have, had we not kept a copy."""
@@ -50,8 +62,13 @@ class Connection:
     def close(self) -> None:
         """Close our copy; a worker's lives on."""
         if self.sock is not None:
+            number = self.sock.fileno()
             self.sock.close()
+            self.front.forget(number)
             self.sock = None
+
+
+_WHOSE = {Stage.HELD: Whose.OURS, Stage.SENT: Whose.SENT}
 
 
 def unpacked(passed: PassedConnection, front: Front) -> Connection:
@@ -60,4 +77,6 @@ def unpacked(passed: PassedConnection, front: Front) -> Connection:
     if sock is not None:
         sock.setblocking(False)
         os.set_inheritable(passed.fd, False)
-    return Connection(passed.number, front, sock, passed.stage, waited=passed.waited)
+    one = Connection(passed.number, front, sock, passed.stage, waited=passed.waited)
+    one.mark(_WHOSE.get(one.stage, Whose.THEIRS))
+    return one

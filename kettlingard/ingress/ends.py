@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kettlingard.core.custody import Fate, fate
+from kettlingard.core.custody import Fate, fate, rescued
+from kettlingard.core.marks import Whose
 from kettlingard.host.refusal import Refusals, unavailable
 from kettlingard.host.touch import touch_of
 
@@ -32,23 +33,30 @@ class Ends:
         """Those of a dead worker that may go to another one; the rest has been ended."""
         return [one for one in connections if self._survives(one)]
 
+    def rescued(self, whose: Whose, connection: Connection, *, known: bool) -> bool:
+        """May this connection of a killed supervisor go to a worker? If not, it has been ended."""
+        assert connection.sock is not None
+        return self._meets(connection, rescued(whose, touch_of(connection.sock), known=known))
+
     def _survives(self, connection: Connection) -> bool:
-        sock = connection.sock
-        if sock is None:
+        if connection.sock is None:
             self.counts.lost += 1
             return False
-        what = fate(connection.stage, touch_of(sock))
+        return self._meets(connection, fate(connection.stage, touch_of(connection.sock)))
+
+    def _meets(self, connection: Connection, what: Fate) -> bool:
         if what is Fate.AGAIN:
             return True
         if what is Fate.SORRY:
             self._refuse(connection, self._unanswered)
             return False
-        self.counts.lost += what is Fate.CUT
-        connection.cut()
+        if what is Fate.CUT:
+            self.counts.lost += 1
+            connection.cut()
+        connection.close()
         return False
 
     def _refuse(self, connection: Connection, answer: bytes) -> None:
-        sock, connection.sock = connection.sock, None
-        if sock is not None:
+        if connection.sock is not None:
             self.counts.answered_503 += 1
-            self._refusals.refuse(sock, answer)
+            self._refusals.refuse(connection.let_go(), answer)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from kettlingar.transport.acceptor import Acceptor
+from kettlingard.core.marks import Whose
 from kettlingard.core.spec import ListenerSpec
-from kettlingard.host.listeners import is_path, local_address
+from kettlingard.host.listeners import is_path, local_address, split_address
+from kettlingard.host.marks import Marks
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +38,15 @@ class Front:
         after_batch: Callable[[], None],
         refusal: bytes,
         handed: bool = False,
+        marks: Marks | None = None,
+        key: int = 0,
     ) -> None:
         self.spec = spec
         self.address = local_address(sock)
         self.last: int | None = None  # the run that got the last connection
         self._loop = loop
         self._silent_until = 0.0
+        self._marks, self.key = marks, key  # by which our custodian knows it
         self._handed = handed  # somebody else has it too, and goes on with it after us
         self._inode = None if handed else _inode(spec.stream)
 
@@ -62,6 +67,23 @@ class Front:
             self.address,
             error.strerror,
         )
+
+    def mark(self, fd: int, whose: Whose, number: int) -> None:
+        """Have our custodian know whose this connection of ours is."""
+        if self._marks is not None:
+            self._marks.put(fd, whose, number, self.key)
+
+    def forget(self, fd: int) -> None:
+        """It is closed, or not ours any more."""
+        if self._marks is not None:
+            self._marks.forget(fd)
+
+    def took(self, name: Any) -> bool:
+        """May a connection whose own end has this name have come by this listener?"""
+        if is_path(self.address) or not isinstance(name, tuple):
+            return bool(name == self.address)
+        host, port = split_address(self.address)
+        return port == name[1] and host in {name[0], "0.0.0.0", "::"}  # noqa: S104  compared, not bound
 
     def apply(self, spec: ListenerSpec) -> None:
         """Take over changed keys without a moment of not listening. The address stays."""

@@ -13,6 +13,7 @@ from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.messages import Guard
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
+from kettlingard.host.custodian import Kept
 from kettlingard.host.listeners import is_path
 
 from .front import Front
@@ -101,6 +102,11 @@ class Fronts:
             close_all(fds)
             return
         channel.send(Guard([front.spec.stream for front in fronts]), fds)
+
+    def that_took(self, kept: Kept) -> Front | None:
+        """The one that a killed supervisor's connection came by; None if it is none of these."""
+        key, name = kept.mark.listener, kept.sock.getsockname()
+        return next((f for f in self._open if (f.key == key if key else f.took(name))), None)
 
     def close(self) -> None:
         """Listen on nothing."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from kettlingar.transport.timeouts import Deadlines
 from kettlingard.core.custody import Stage
+from kettlingard.core.marks import Whose
 
 from .connection import Connection
 from .front import Front
@@ -82,6 +83,7 @@ class Hold:
     def _start(self, one: Connection) -> None:
         spec = one.front.spec
         self._count[spec.name] += 1
+        one.mark(Whose.OURS)
         one.since = self._loop.time()
         one.waiting = self._timer(spec.hold_timeout)
         one.waiting.add(one)

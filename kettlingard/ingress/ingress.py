@@ -18,14 +18,17 @@ from dataclasses import asdict, replace
 from itertools import count
 
 from kettlingar.transport.channel import Channel
-from kettlingar.transport.messages import Connections, Progress
-from kettlingard.core.balance import choose
+from kettlingar.transport.messages import Progress
+from kettlingard.core.marks import key_of
 from kettlingard.core.passage import PassedService
 from kettlingard.core.spec import ListenerSpec
+from kettlingard.host.custodian import Kept
 from kettlingard.host.handed import Handed
+from kettlingard.host.marks import Marks
 from kettlingard.host.refusal import Refusals
 
 from .connection import Connection, unpacked
+from .dispatch import assigned, send
 from .ends import Ends
 from .front import Front
 from .fronts import Fronts
@@ -36,7 +39,6 @@ from .worker import Counts, Worker, counts_of
 log = logging.getLogger(__name__)
 
 REST = 0.1  # seconds for a worker that gave connections back though it is to take them
-MOST = 250  # descriptors in one message
 
 
 class Ingress:
@@ -48,7 +50,9 @@ class Ingress:
         service: str,
         refusals: Refusals,
         handed: Handed | None = None,
+        marks: Marks | None = None,
     ) -> None:
+        self._marks = marks
         self._loop = loop
         self._service = service
         self._numbers = count(1)
@@ -95,6 +99,8 @@ class Ingress:
             after_batch=self._dispatch,
             refusal=self._ends.nobody,
             handed=handed,
+            marks=self._marks,
+            key=key_of(self._service, spec.stream),
         )
 
     def close(self) -> None:
@@ -188,7 +194,7 @@ class Ingress:
         if one is not None or worker is None or number not in worker.inherited or front is None:
             return one
         worker.inherited.discard(number)
-        return Connection(number, front, None)
+        return Connection(next(self._numbers), front, None)  # others may have had that number
 
     def _rested(self, worker: Worker) -> None:
         worker.rests = None
@@ -218,6 +224,25 @@ class Ingress:
 
     # --- connections ---
 
+    def rescue(self, kept: Iterable[Kept], *, sure: bool) -> list[Kept]:
+        """Go on with what a killed supervisor had accepted from our listeners; return the rest.
+
+        `sure`: all its workers that live are adopted, so that what they have is known.
+        """
+        inherited = set[int]().union(*(worker.inherited for worker in self._workers.values()))
+        others: list[Kept] = []
+        for one in kept:
+            front = self._fronts.that_took(one)
+            if front is None:
+                others.append(one)
+                continue
+            connection = Connection(next(self._numbers), front, one.sock)
+            known = not sure or one.mark.number in inherited
+            if self._ends.rescued(one.mark.whose, connection, known=known):
+                self._hold.add(connection)
+        self._dispatch()
+        return others
+
     def _accepted(self, front: Front, sock: socket.socket) -> None:
         self._hold.add(Connection(next(self._numbers), front, sock))
 
@@ -233,34 +258,13 @@ class Ingress:
 
     def _dispatch(self) -> None:
         """Give what waits to those who have room; what then still waits, waits for a time."""
-        room = {run: worker.unfinished for run, worker in self._workers.items() if worker.has_room}
-        parcels: dict[tuple[int, str], list[Connection]] = {}
-        while room and self._hold:
-            connection = self._hold.first()
-            front = connection.front
-            run = choose(front.spec.balance, room, front.last)
-            assert run is not None
-            front.last = run
-            self._hold.remove(connection)
-            worker = self._workers[run]
-            worker.give(connection)
-            room[run] += 1
-            if not worker.has_room:
-                del room[run]
-            parcels.setdefault((run, front.spec.name), []).append(connection)
-        for (run, listener), connections in parcels.items():
-            self._send(self._workers[run].channel, listener, connections)
+        for (run, listener), connections in assigned(self._hold, self._workers).items():
+            self._ends.counts.passed += len(connections)
+            send(self._workers[run].channel, listener, connections)
         for connection in self._hold.settle():
             self._ends.sorry(connection)
         self._breathe()
         self.on_load()
-
-    def _send(self, channel: Channel, listener: str, connections: list[Connection]) -> None:
-        self._ends.counts.passed += len(connections)
-        for start in range(0, len(connections), MOST):
-            part = connections[start : start + MOST]
-            fds = [connection.copy() for connection in part]
-            channel.send(Connections([one.number for one in part], listener), fds)
 
     def _breathe(self) -> None:
         """Accept, unless there are workers and none of them has room."""

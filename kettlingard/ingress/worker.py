@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from kettlingar.transport.channel import Channel
 from kettlingard.core.custody import Stage
+from kettlingard.core.marks import Whose
 from kettlingard.core.passage import PassedRun
 
 from .connection import Connection
@@ -57,10 +58,13 @@ class Worker:
         connection.stage = Stage.SENT
         self.connections[connection.number] = connection
         self.untaken += 1
+        connection.mark(Whose.SENT)
 
     def taken(self, number: int) -> None:
         """The worker has it in its hands."""
-        self._advance(number, Stage.TAKEN)
+        connection = self._advance(number, Stage.TAKEN)
+        if connection is not None:
+            connection.mark(Whose.THEIRS)
 
     def answering(self, number: int) -> None:
         """An answer has begun: nobody else can give one, so our copy is needed no longer."""

@@ -1,0 +1,88 @@
+"""Our custodian: a child that has our descriptors too, so that connections outlive us.
+
+There is one while we live, but not while we become our next version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from kettlingard.host import custodian
+from kettlingard.host.marks import Marks
+from kettlingard.host.reap import ExitStatus, Reaper
+
+from .daemon import Daemon
+
+log = logging.getLogger(__name__)
+
+AGAIN = 1.0  # seconds until there is another one
+
+
+def rescue(daemon: Daemon, folder: Path) -> None:
+    """Go on with connections that custodians of killed supervisors have kept."""
+    kept = custodian.taken(folder)
+    left = kept
+    for service in daemon.services.values():
+        left = service.ingress.rescue(left, sure=not service.orphans)
+    for one in left:
+        one.sock.close()
+    if kept:
+        log.info("connections rescued count=%d of_nobody=%d", len(kept) - len(left), len(left))
+
+
+class Custodian:
+    """Owns the child, and the memory that both see."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, reaper: Reaper, marks: Marks, folder: Path
+    ) -> None:
+        self._loop = loop
+        self._reaper = reaper
+        self._marks = marks
+        self._folder = folder
+        self._ourselves = os.pidfd_open(os.getpid())
+        self._child: tuple[int, int] | None = None  # pid, pidfd
+        self._again: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """From now on there is one."""
+        self._again = None
+        try:
+            pid = custodian.start(self._ourselves, self._marks, self._folder)
+        except (OSError, NotImplementedError) as why:
+            log.warning("no custodian: a crash would end connections being passed on: %s", why)
+            return
+        self._child = pid, os.pidfd_open(pid)
+        self._reaper.watch(*self._child, self._ended)
+
+    def _ended(self, end: ExitStatus) -> None:
+        log.warning("custodian ended status=%s next=again", end)
+        self._let_go()
+        self._again = self._loop.call_later(AGAIN, self.start)
+
+    def stop(self) -> None:
+        """There is none any more when this returns."""
+        if self._again is not None:
+            self._again.cancel()
+        if self._child is not None:
+            pid, pidfd = self._child
+            self._reaper.forget(pid)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            with suppress(ChildProcessError):  # a sweep was faster
+                os.waitid(os.P_PID, pid, os.WEXITED)  # its pidfd does not block
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._child is not None:
+            os.close(self._child[1])
+            self._child = None
+
+    def close(self) -> None:
+        """We end in order: nothing is left for anybody."""
+        self.stop()
+        os.close(self._ourselves)

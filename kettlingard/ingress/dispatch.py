@@ -1,0 +1,45 @@
+"""Connections that wait, to workers that have room: chosen one by one, sent in parcels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kettlingar.transport.channel import Channel
+from kettlingar.transport.messages import Connections
+from kettlingard.core.balance import choose
+
+from .connection import Connection
+from .hold import Hold
+from .worker import Worker
+
+MOST = 250  # descriptors in one message
+
+Parcels = dict[tuple[int, str], list[Connection]]  # by run and listener
+
+
+def assigned(hold: Hold, workers: Mapping[int, Worker]) -> Parcels:
+    """Take from the queue all for whom there is room: each is its worker's from here on."""
+    room = {run: worker.unfinished for run, worker in workers.items() if worker.has_room}
+    parcels: Parcels = {}
+    while room and hold:
+        connection = hold.first()
+        front = connection.front
+        run = choose(front.spec.balance, room, front.last)
+        assert run is not None
+        front.last = run
+        hold.remove(connection)
+        worker = workers[run]
+        worker.give(connection)
+        room[run] += 1
+        if not worker.has_room:
+            del room[run]
+        parcels.setdefault((run, front.spec.name), []).append(connection)
+    return parcels
+
+
+def send(channel: Channel, listener: str, connections: Sequence[Connection]) -> None:
+    """Copies of them, to their worker."""
+    for start in range(0, len(connections), MOST):
+        part = connections[start : start + MOST]
+        fds = [connection.copy() for connection in part]
+        channel.send(Connections([one.number for one in part], listener), fds)
