@@ -82,13 +82,19 @@ class Changing:
                 said += problems_of(service)
             elif one.move is Move.STOP:
                 said += self._remove(one.name, by, goals) if prune else []
-            elif one.move is not Move.KEEP:
+            elif one.move is Move.KEEP:
+                self._known(one)  # and whatever was wrong with its file has been mended
+            else:
                 said += self._become(one, by, goals)
         return goals, said
 
+    def _known(self, one: Planned) -> Service:
+        assert one.spec is not None
+        return self._daemon.learn(Definition(one.name, one.spec.file, one.spec))
+
     def _become(self, one: Planned, by: str, goals: Goals) -> list[Item]:
         assert one.spec is not None
-        service = self._daemon.learn(Definition(one.name, one.spec.file, one.spec))
+        service = self._known(one)
         said = [item(service, f"{one.mark} {service.name}: {c}") for c in one.changes]
         if one.move is Move.START:
             if service.spec != one.spec:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from kettlingar import BadRequest, Conflict, HttpResult, RequestInfo, RPCKitten, Unavailable
@@ -35,7 +35,8 @@ from .upgrade import Upgrade
 
 log = logging.getLogger(__name__)
 
-FRESH = 0.1  # seconds in which workers may tell how they are
+FRESH = 0.1  # seconds in which the workers of named services may tell how they are
+HASTE = 0.02  # seconds for all of them, where nobody asked for one in particular
 PATIENCE = 10.0  # seconds in which a caller waits for a worker to be ready
 COMING = frozenset({Word.STARTING, Word.UPDATING, Word.WAITING, Word.DEGRADED})
 
@@ -74,9 +75,7 @@ class Control(LooksApi, ChangesApi, RPCKitten):
         """Say how services are; all that the caller may see, or these."""
         daemon = self._daemon
         seen = self._visible(request, services or ())
-        workers = [worker for service in seen for worker in service.ready_workers().values()]
-        if workers:
-            await asyncio.wait([asyncio.ensure_future(w.refresh(FRESH)) for w in workers])
+        await _refresh(seen, FRESH if services else HASTE)
         return {
             "services": [report.service_record(daemon, one) for one in seen],
             "daemon": {**report.daemon_record(daemon), "upgrades": self._upgrade.count},
@@ -161,6 +160,13 @@ class Control(LooksApi, ChangesApi, RPCKitten):
     async def api_connect(self, request: RequestInfo, service: str) -> FdsResult:
         """Give a connected, authorised socket to a service (`NAME`, or one instance: `NAME/2`)."""
         return FdsResult([await self._reach.connect(service, *asker(request))])
+
+
+async def _refresh(services: Sequence[Service], seconds: float) -> None:
+    """Have kittens tell how they are; of those that do not in time the last word counts."""
+    workers = [worker for one in services for worker in one.ready_workers().values()]
+    asked = [w.refresh(seconds) for w in workers if w.launch.spec.is_kitten]
+    await asyncio.gather(*asked)
 
 
 def _places_with_log(service: Service) -> set[int]:

@@ -16,7 +16,7 @@ class Questions:
     ) -> None:
         self._loop = loop
         self._say = say
-        self._fresh: asyncio.Event | None = None  # set by the next Pong
+        self._fresh: asyncio.Event | None = None  # waited for: set by the next Pong
         self._dump: asyncio.Future[str] | None = None
 
     def ping(self, number: int) -> None:
@@ -25,18 +25,22 @@ class Questions:
 
     async def pong(self, seconds: float) -> None:
         """Wait for a new Pong, if it comes within `seconds`."""
-        self._fresh = asyncio.Event()
-        self.ping(0)
+        if self._fresh is None:  # else somebody has just asked
+            self._fresh = asyncio.Event()
+            self.ping(0)
+        fresh = self._fresh
         try:
             async with asyncio.timeout(seconds):
-                await self._fresh.wait()
+                await fresh.wait()
         except TimeoutError:
-            return
+            if self._fresh is fresh:
+                self._fresh = None  # the next one asks again
 
     def ponged(self) -> None:
         """A Pong has come."""
         if self._fresh is not None:
             self._fresh.set()
+            self._fresh = None
 
     async def stacks(self, seconds: float) -> str | None:
         """What it is doing; None if its loop does not answer in time."""
