@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--json FILE] [ROW ...]`: ours beside the LIMITs and the peers.
 
-Rows are 1 1s 2 3 4 5 5e 5r 6. Contestants take turns in each round, and a ratio is taken
+Rows are 1 1s 2 3 4 5 5e 5r 6 m. Contestants take turns in each round, and a ratio is taken
 round by round: its median holds when the machine's speed drifts. Say nothing from single
 figures, nor from two runs.
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from . import _machine as machine
-from . import rows_cli, rows_fleet, rows_http, rows_rpc
+from . import memory, rows_cli, rows_fleet, rows_http, rows_rpc
 from ._rounds import Plan, table
 
 ROWS = {
@@ -27,6 +27,7 @@ ROWS = {
     "5e": rows_fleet.sleeps,
     "5r": rows_fleet.deaths,
     "6": rows_cli.commands,
+    "m": memory.figures,
 }
 RESULT = ".bench.json"
 

@@ -28,14 +28,16 @@ class Server:
         return machine.cpu_seconds(machine.family(self.process.pid))
 
 
-def kitten(stack: ExitStack, folder: str, *settings: str, unix: bool = True) -> Server:
-    """Our service, with its files in `folder`."""
+def kitten(
+    stack: ExitStack, folder: str, *settings: str, unix: bool = True, name: str = "kitten"
+) -> Server:
+    """Our service (the one of module `name`), with its files in `folder`."""
     port = machine.free_port()
     words = ["serve", f"--app-state-dir={folder}", f"--app-data-dir={folder}",
              f"--worker-listen-port={port}", *settings]  # fmt: skip
     if not unix:
         words.append("--worker-use-unixdomain=no")
-    server = Server(stack, machine.module("kitten", *words), f"tcp:{port}")
+    server = Server(stack, machine.module(name, *words), f"tcp:{port}")
     machine.until(lambda: Path(f"{folder}/bench.url").exists(), "the service's files")
     return server
 
@@ -76,6 +78,10 @@ class Caller:
         stack.callback(machine.end, self._process)
         self._answer()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def do(self, what: str) -> Figures:
         """Measure; with the server's CPU time for each call or item."""
         before = self._server.cpu()
@@ -83,7 +89,7 @@ class Caller:
         self._process.stdin.write(what.encode() + b"\n")
         self._process.stdin.flush()
         figures = self._answer()
-        if "count" in figures:
+        if figures.get("count") in figures:
             served = (self._server.cpu() - before) / figures["count"] * 1e6
             figures["both_us"] = served + figures["cpu_us"]
         return figures

@@ -126,6 +126,9 @@ def end(process: subprocess.Popen[bytes], *, within: float = 5.0) -> None:
             os.kill(pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
         process.wait(5)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def dial(address: str) -> socket.socket:

@@ -6,6 +6,7 @@
     many SECONDS    32 calls in flight:      {"per_second", "cpu_us"}
     stream COUNT    the items of a stream:   {"per_second", "cpu_us"}
     late COUNT      items after pauses:      {"p50_us"}
+    pour BYTES      a stream of pieces:      {"per_second", "cpu_us"}
 
 `cpu_us` is this process's part. Started once, so that rounds can be short and many.
 """
@@ -18,12 +19,9 @@ import socket
 import sys
 import time
 
-ARGS = ("hello", 1)
+from .limit_callers import ARGS, chunks, http
+
 IN_FLIGHT = 32
-REQUEST = (
-    b"POST /%b HTTP/1.1\r\nHost: localhost\r\n"
-    b"Content-Type: application/x-msgpack\r\nContent-Length: %d\r\n\r\n%b"
-)
 
 
 class Measure:
@@ -96,111 +94,20 @@ async def kitten(address):
     }
 
 
-class Answers(asyncio.Protocol):
-    """The LIMIT's client: httptools, one call at a time."""
+async def heavy(address):
+    """The client of a service that much goes through."""
+    from .heavy import Heavy
 
-    def connection_made(self, transport):
-        import httptools
+    client = await Heavy(args=[f"--app-state-dir={address}"]).connect()
 
-        self.transport, self.body = transport, b""
-        self.parser = httptools.HttpResponseParser(self)
-        self.loop = asyncio.get_running_loop()
+    async def pour(count):
+        measure, got = Measure(), 0
+        async for piece in client.pour(count):
+            got += len(piece)
+        assert got == count
+        return measure.done(count)
 
-    def ask(self, data):
-        self.waiter = self.loop.create_future()
-        self.transport.write(data)
-        return self.waiter
-
-    def data_received(self, data):
-        self.parser.feed_data(data)
-
-    def on_body(self, body):
-        self.body += body
-
-    def on_message_complete(self):
-        import msgpack
-
-        body, self.body = self.body, b""
-        self.waiter.set_result(msgpack.unpackb(body))
-
-
-async def connected(address, factory):
-    kind, _, where = address.partition(":")
-    loop = asyncio.get_running_loop()
-    if kind == "unix":
-        return (await loop.create_unix_connection(factory, where))[1]
-    return (await loop.create_connection(factory, "127.0.0.1", int(where)))[1]
-
-
-async def http(address):
-    """A pool of keep-alive connections, and nothing else."""
-    import msgpack
-
-    idle = []
-
-    async def ask(data):
-        connection = idle.pop() if idle else await connected(address, Answers)
-        try:
-            return await connection.ask(data)
-        finally:
-            idle.append(connection)
-
-    def call():
-        body = msgpack.packb({"_args": ARGS})
-        return ask(REQUEST % (b"echo", len(body), body))
-
-    return {"call": call}
-
-
-class Chunks(asyncio.Protocol):
-    """The LIMIT's reader of streams: chunks found by hand."""
-
-    def connection_made(self, transport):
-        self.transport, self.buffer, self.got = transport, b"", []
-        self.waiter, self.begun = None, False
-
-    def data_received(self, data):
-        import msgpack
-
-        data, pos = self.buffer + data, 0
-        if not self.begun:
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
-                self.buffer = data
-                return
-            pos, self.begun = end + 4, True
-        while (line := data.find(b"\r\n", pos)) >= 0:
-            size = int(data[pos:line], 16)
-            end = line + 2 + size
-            if end + 2 > len(data):
-                break
-            self.got.append(msgpack.unpackb(data[line + 2 : end]) if size else None)
-            pos = end + 2
-        self.buffer = data[pos:]
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-
-async def chunks(address):
-    """A stream's items as they come."""
-    import msgpack
-
-    async def start(count):
-        reader = await connected(address, Chunks)
-        body = msgpack.packb({"_args": [count]})
-        reader.transport.write(REQUEST % (b"stream", len(body), body))
-        while True:
-            if not reader.got:
-                reader.waiter = asyncio.get_running_loop().create_future()
-                await reader.waiter
-            batch, reader.got = reader.got, []
-            for item in batch:
-                if item is None:
-                    reader.transport.close()
-                    return
-                yield item
-
-    return {"stream": start}
+    return {"pour": pour}
 
 
 async def aiohttp(address):
@@ -249,7 +156,7 @@ def pyro5(address):
     return pyro5_caller(address)
 
 
-ASYNC = {"kitten": kitten, "http": http, "chunks": chunks, "aiohttp": aiohttp}
+ASYNC = {"kitten": kitten, "http": http, "heavy": heavy, "chunks": chunks, "aiohttp": aiohttp}
 BLOCKING = {"blocking": blocking, "pingpong": pingpong, "pyro5": pyro5}
 
 
@@ -278,6 +185,8 @@ async def serve_async(make, address):
             say(await one(can["fd"], number))
         elif verb == "many":
             say(await many(call, number))
+        elif verb == "pour":
+            say(await can["pour"](int(number)))
         elif verb == "stream":
             say(await stream(can["stream"], int(number)))
         else:
