@@ -6,12 +6,15 @@ carries is decoded below (wire, api), what an author wrote runs above (kitten).
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
+from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
+from types import CoroutineType
 from typing import Any
 
+from kettlingar.api.methods import Method
 from kettlingar.transport.sender import ReaderGoneError
 
 from .arguments import arguments_of
@@ -25,42 +28,59 @@ from .stepping import in_a_task
 log = logging.getLogger(__name__)
 
 
-async def answer(exchange: Exchange) -> bool:
-    """Answer the request; return whether the connection may carry another one."""
+async def answer(exchange: Exchange, done: Callable[[Exchange, bool], None]) -> None:
+    """Answer the request; tell `done` in the end whether the connection may carry another one.
+
+    One coroutine, since each one more is paid for by every request.
+    """
+    keep_alive = False
     try:
-        await _answer(exchange)
-    except Exception as error:  # noqa: BLE001  here, and only here, failures become answers
-        return await _fail(exchange, error)
+        try:
+            method = exchange.method or await _admitted(exchange)
+            if method.needs_task and not exchange.in_task:
+                await in_a_task()  # the author's code may ask for its task
+            result = _call(exchange, method)
+            if type(result) is CoroutineType or isawaitable(result):
+                result = await result
+            exchange.write(result)
+        except Exception as error:  # noqa: BLE001  here, and only here, failures become answers
+            keep_alive = await _fail(exchange, error)
+        else:
+            keep_alive = await exchange.finish() if exchange.unusual else exchange.goes_on
+    except asyncio.CancelledError:
+        log.info("request cancelled method=%s", exchange.name)
+        raise
+    except BaseException:
+        log.exception("cannot answer: this is a defect of kettlingar, or of a hook")
+        raise
     finally:
-        if exchange.gate.hooks.request_done:
-            _tell_observers(exchange)
-    return await exchange.finish() if exchange.unusual else exchange.goes_on
+        done(exchange, keep_alive)
 
 
-async def _answer(exchange: Exchange) -> None:
-    request, incoming, service = exchange.request, exchange.incoming, exchange.service
-    hooks, settings = exchange.gate.hooks, exchange.settings
-    if hooks.validate_request_header is not None:
-        await hooks.validate_request_header(request.path, request.headers)
-    method = exchange.method or exchange.admit()
+async def _admitted(exchange: Exchange) -> Method:
+    look = exchange.gate.hooks.validate_request_header
+    if look is not None:
+        await look(exchange.request.path, exchange.request.headers)
+    return exchange.admit()
+
+
+def _call(exchange: Exchange, method: Method) -> Any:
+    """Return what the method does, or an awaitable for it; WRITTEN where it has answered itself."""
+    request, incoming, service = exchange.request, exchange.incoming, exchange.gate.service
     replies_to = incoming.head.headers.get(REPLY_TO)
     if replies_to is not None:
         exchange.give_answer_to(replies_to)
-    args, kwargs = arguments_of(incoming, request, method, service, settings.max_depth)
+    args, kwargs = arguments_of(incoming, request, method, service, exchange.settings.max_depth)
     function = method.function(service)
     if method.legacy:
-        first: tuple[Any, ...] = (request.method, request.headers, request.body)
+        function = partial(function, request.method, request.headers, request.body)
+    elif not method.at_length:
+        return function(request, *args, **kwargs)
     else:
-        first = (request,)
-    if method.raw or method.streams or method.takeover is not None:
-        if not exchange.in_task:
-            await in_a_task()
-        await at_length(exchange, method, partial(function, *first), args, kwargs)
-        return
-    if method.waits and not exchange.in_task:
-        await in_a_task()  # the author's code may ask for its task
-    result = function(*first, *args, **kwargs)
-    exchange.write(await result if isawaitable(result) else result)
+        function = partial(function, request)
+    if method.at_length:
+        return at_length(exchange, method, function, args, kwargs)
+    return function(*args, **kwargs)
 
 
 # --- failures -----------------------------------------------------------------
@@ -106,8 +126,3 @@ def _tell(exchange: Exchange, status: int, body: dict[str, Any], extra: dict[str
         exchange.status = 500
         told = {"error": "the service failed; its log says how"}
         exchange.one(HttpResult(None, told, http_code=500))
-
-
-def _tell_observers(exchange: Exchange) -> None:
-    for done in exchange.gate.hooks.request_done:
-        done(exchange.request, exchange.name, exchange.status, time.monotonic() - exchange.begun)

@@ -10,7 +10,7 @@ from kettlingar.api.methods import Method
 from kettlingar.api.takeover import TAKEN, Takeover
 
 from . import respond
-from .exchange import Exchange
+from .exchange import WRITTEN, Exchange
 from .serving import Session
 from .stepping import step
 
@@ -23,14 +23,15 @@ async def at_length(
     function: Callable[..., Any],
     args: list[Any],
     kwargs: dict[str, Any],
-) -> None:
-    """Run such a method to its end."""
+) -> object:
+    """Run such a method to its end, and write what it answers."""
     if method.takeover is not None:
         await _take_over(exchange, method.takeover, function, args, kwargs)
     elif method.raw:
         await _raw(exchange, function(*args, **kwargs))
     else:
         await _stream(exchange, function(*args, **kwargs))
+    return WRITTEN
 
 
 async def _take_over(

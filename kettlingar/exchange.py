@@ -22,23 +22,24 @@ from .errors import BadRequest
 from .request import FdsResult, HttpResult, RequestInfo
 from .serving import Settings, origin_of
 
+WRITTEN = object()  # as a method's result: it has written its answer itself
+
 
 class Exchange:
     """A request and its answer, from the first byte of the one to the last of the other."""
 
-    __slots__ = ("begun", "connection", "gate", "in_task", "incoming", "method", "origin",
-                 "request", "service", "settings", "sink", "status", "stream")  # fmt: skip
+    __slots__ = ("_begun", "connection", "gate", "in_task", "incoming", "method", "origin",
+                 "request", "settings", "sink", "status", "stream")  # fmt: skip
 
     def __init__(
         self, gate: Gate, settings: Settings, connection: Connection, incoming: Incoming
     ) -> None:
         self.gate = gate
-        self.service = gate.service
         self.settings = settings
         self.connection = connection
         self.incoming = incoming
         self.origin = origin = origin_of(connection)
-        self.begun = time.monotonic() if gate.hooks.request_done else 0.0
+        self._begun = time.monotonic() if gate.hooks.request_done else 0.0
         self.in_task = False  # the server's word, once it had to make one
         self.sink: Connection | SocketSink | FileSink = connection
         self.stream: respond.StreamWriter | None = None
@@ -65,11 +66,16 @@ class Exchange:
         """The method's, once it is known."""
         return "" if self.method is None else self.method.name
 
+    @property
+    def age(self) -> float:
+        """How many seconds ago it began."""
+        return time.monotonic() - self._begun
+
     # --- the answer -----------------------------------------------------------
 
     def encode(self, kind: Kind, value: object) -> bytes:
         """Turn a plain value into bytes."""
-        return self.service.encode(kind, value, _no_descriptors)
+        return self.gate.service.encode(kind, value, _no_descriptors)
 
     def one(self, result: HttpResult, fds: Sequence[int] = ()) -> None:
         """Write one whole answer."""
@@ -86,12 +92,20 @@ class Exchange:
 
     def write(self, value: object) -> None:
         """Write what a method has returned."""
-        if self.request.given_away:
+        request = self.request
+        usual = self.stream is None and not request.given_away and request.head.method != "HEAD"
+        if usual and type(value) in respond.PLAIN:
+            self.status = 200
+            body = self.encode(request.kind, value)
+            respond.plain(self.sink, request.kind, body, close=request.head.http10)
+        elif value is WRITTEN or request.given_away:
             return
-        if isinstance(value, FdsResult):
+        elif isinstance(value, FdsResult):
             self._write_fds(value)
-            return
-        result = respond.as_result(value)
+        else:
+            self._write_result(respond.as_result(value))
+
+    def _write_result(self, result: HttpResult) -> None:
         self.status = result.http_code
         if self.stream is None:
             self.one(result)
@@ -147,8 +161,8 @@ class Exchange:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the connection may carry another request."""
-        return not self.connection.closing and not self.incoming.head.http10
+        """Whether the connection may carry another request, for all that this one says."""
+        return not self.incoming.head.http10
 
     async def finish(self) -> bool:
         """End what was somebody else's; return whether the connection may carry another request."""

@@ -18,7 +18,7 @@ RPC_TYPES = {kind.mimetype: kind for kind in (Kind.MSGPACK, Kind.JSON)}
 
 Encode = Callable[[Kind, object], bytes]
 
-PLAIN = frozenset((dict, list, str, int, float, bool))  # items that can mean nothing else
+PLAIN = frozenset((dict, list, str, int, float, bool))  # values that can mean nothing else
 NO_BODY = frozenset({204, 304})  # nor a length (RFC 9110, 8.6)
 FRAMING = frozenset({"content-length", "transfer-encoding"})  # only written here, once
 
@@ -129,9 +129,8 @@ def one(
     mimetype, body = body_of(result, kind, encode)
     if not (result.headers or result.redirect_to or fds or without_body) and (
         result.http_code not in NO_BODY
-    ):  # nearly every answer
-        start = _starts.get(result.http_code, mimetype, close=close or sink.closing)
-        sink.send(b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body))
+    ):  # most
+        _whole(sink, result.http_code, mimetype, body, close=close)
         return
     if result.http_code in NO_BODY:
         mimetype, without_body = "", True
@@ -146,6 +145,16 @@ def one(
         extra=extra,
     )
     sink.send(start if without_body else start + body, fds)
+
+
+def plain(sink: Sink, kind: Kind, body: bytes, *, close: bool) -> None:
+    """Write the whole answer whose body is a plain value, and nothing else is to be said."""
+    _whole(sink, 200, kind.mimetype, body, close=close)
+
+
+def _whole(sink: Sink, status: int, mimetype: str, body: bytes, *, close: bool) -> None:
+    start = _starts.get(status, mimetype, close=close or sink.closing)
+    sink.send(b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body))
 
 
 def _promised(first: HttpResult) -> int | None:

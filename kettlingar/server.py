@@ -180,7 +180,7 @@ class Server:
         self.in_flight += 1
         exchange = Exchange(self._gate, self._settings, connection, incoming)
         # Until it waits for something, it needs no task and no turn of the loop.
-        running = self._serve(exchange, connection, incoming)
+        running = answer(exchange, self._answered)
         try:
             waits_for = running.send(None)
         except StopIteration:
@@ -192,21 +192,17 @@ class Server:
         if not task.done():
             self._tasks[connection] = task
 
-    async def _serve(self, exchange: Exchange, connection: Connection, incoming: Incoming) -> None:
-        keep_alive = False
-        try:
-            keep_alive = await answer(exchange)
-        except asyncio.CancelledError:
-            log.info("request cancelled method=%s", exchange.name)
-            raise
-        except BaseException:
-            log.exception("cannot answer: this is a defect of kettlingar, or of a hook")
-            raise
-        finally:
-            if incoming.fds:
-                close_all([fd for fd in incoming.fds if fd >= 0])
-            self.in_flight -= 1
-            self.served += 1
-            if exchange.in_task:
-                self._tasks.pop(connection, None)
-            connection.finished(keep_alive=keep_alive)
+    def _answered(self, exchange: Exchange, keep_alive: bool) -> None:
+        connection, incoming = exchange.connection, exchange.incoming
+        if incoming.fds:
+            close_all([fd for fd in incoming.fds if fd >= 0])
+        self.in_flight -= 1
+        self.served += 1
+        if exchange.in_task:
+            self._tasks.pop(connection, None)
+        for tell in self._gate.hooks.request_done:
+            try:
+                tell(exchange.request, exchange.name, exchange.status, exchange.age)
+            except Exception:
+                log.exception("a request_done failed method=%s", exchange.name)
+        connection.finished(keep_alive=keep_alive)

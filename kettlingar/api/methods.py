@@ -9,7 +9,7 @@ import dis
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
@@ -41,7 +41,7 @@ class Parameter:
     kind: Any  # as inspect.Parameter has them
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Method:
     """One callable of a service; `parameters` leave out self and the request.
 
@@ -65,6 +65,16 @@ class Method:
     target: object = None
     takeover: Takeover | None = None  # it speaks another protocol on the connection
     reserved: frozenset[str] = frozenset()  # names that no argument can be sent by
+
+    @cached_property
+    def at_length(self) -> bool:
+        """Whether it makes more of its connection than one answer."""
+        return self.raw or self.streams or self.takeover is not None
+
+    @cached_property
+    def needs_task(self) -> bool:
+        """Whether it cannot be run to its end at once."""
+        return self.waits or self.at_length
 
     @property
     def where(self) -> str:

@@ -48,9 +48,11 @@ class Connection:
 
     __slots__ = (
         "_answered",
+        "_behind",
         "_closed",
         "_held",
         "_loop",
+        "_paused",
         "_progress",
         "_pumping",
         "_requests",
@@ -91,6 +93,8 @@ class Connection:
         self._running = False
         self._held: asyncio.Future[None] | None = None  # answers wait to be read
         self._answered = False
+        self._behind = False  # bytes waited for the reader, when some were last sent
+        self._paused = False  # too much is read ahead
         self._closed = False
         self._pumping = False
         self._loop = loop
@@ -123,11 +127,15 @@ class Connection:
         """Take bytes and descriptors from the stream."""
         requests = self._requests
         requests.feed(data, fds)
-        if requests.may_continue(busy=self.busy):
-            self.stream.write(CONTINUE)
-        if not self._running:
+        if not requests.waiting:
+            if requests.may_continue(busy=self._running):
+                self.stream.write(CONTINUE)
+            if not self._running:
+                self._wait_for_next()
+        elif not self._running:
             self._pump()
         elif len(requests.waiting) > MAX_AHEAD:
+            self._paused = True
             self.stream.pause()
 
     def ended(self, error: OSError | None) -> None:
@@ -142,13 +150,12 @@ class Connection:
 
     def _pump(self) -> None:
         """Serve what waits; an answer that is made at once comes back here by `finished`."""
-        if self._pumping:
-            return
         self._pumping = True
+        waiting = self._requests.waiting
         for _ in range(AT_ONCE):
-            if not self._requests.waiting or self._running or self._closed:
+            if not waiting or self._running or self._closed:
                 break
-            incoming = self._requests.waiting.popleft()
+            incoming = waiting.popleft()
             if isinstance(incoming, Refusal):
                 self._serve.refuse(self, incoming)
                 self.close(linger=LINGER)
@@ -158,14 +165,14 @@ class Connection:
         self._pumping = False
         if self._running:
             self._wait(None)
-        elif self._requests.waiting:
+        elif waiting:
             self._loop.call_soon(self._pump)  # others want the loop too
         else:
             self._wait_for_next()
 
     def finished(self, *, keep_alive: bool) -> None:
         """The running request is answered: on to the next one, or close."""
-        if keep_alive and self.stream.buffered > self.stream.high_water and not self._closed:
+        if self._behind and keep_alive and self._over_high_water():
             # Whoever reads no answers shall not cost us more of them.
             self._held = asyncio.ensure_future(self._finished_when_read())
             return
@@ -175,9 +182,14 @@ class Connection:
         if not keep_alive or self.closing:
             self.close(LINGER if self._taker is not None else 0.0)
             return
-        if len(self._requests.waiting) <= MAX_AHEAD:
+        if self._paused and len(self._requests.waiting) <= MAX_AHEAD:
+            self._paused = False
             self.stream.resume()
-        self._pump()
+        if not self._pumping:
+            self._pump()
+
+    def _over_high_water(self) -> bool:
+        return self.stream.buffered > self.stream.high_water and not self._closed
 
     async def _finished_when_read(self) -> None:
         try:
@@ -242,8 +254,8 @@ class Connection:
         if not self._answered:
             self.answering()
         self.written += len(data)
-        self.stream.write(data, fds)
-        if self.stream.buffered and not self._closed and self not in self._timers.send:
+        self._behind = not self.stream.write(data, fds)
+        if self._behind and not self._closed and self not in self._timers.send:
             # Not started anew by each write: some go on writing for a reader that is gone.
             self._progress = self.written - self.stream.buffered
             self._timers.send.add(self)

@@ -38,8 +38,8 @@ class Stream(Protocol):
     def hand_to(self, receiver: Receiver) -> None:
         """Read for `receiver` from now on."""
 
-    def write(self, data: Bytes, fds: Sequence[int] = ()) -> None:
-        """Send at once what goes, the rest when it can."""
+    def write(self, data: Bytes, fds: Sequence[int] = ()) -> bool:
+        """Send at once what goes, the rest when it can. False: something waits to be sent."""
 
     async def drained(self) -> None:
         """Wait until little waits to be sent; ConnectionError if it never will be."""

@@ -77,8 +77,8 @@ class Sender:
         """How many bytes wait to be sent."""
         return self._queue.size
 
-    def write(self, data: Bytes, fds: Sequence[int] = ()) -> None:
-        """Send at once what the socket takes, and the rest when it can.
+    def write(self, data: Bytes, fds: Sequence[int] = ()) -> bool:
+        """Send at once what the socket takes, and the rest when it can. False: there is a rest.
 
         `fds` travel with the first byte; they are owned here from now on, and
         closed once sent. ValueError if they are more than 253, or without data.
@@ -87,17 +87,19 @@ class Sender:
         """
         if fds or not self._idle:
             self._write_queued(data, fds)
-            return
+            return not self._queue
         try:
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError as error:
             self._broken(error)
-            return
-        if sent != len(data):
-            self._queue.add(data, skip=sent)
-            self._wait()
+            return True
+        if sent == len(data):
+            return True
+        self._queue.add(data, skip=sent)
+        self._wait()
+        return False
 
     def writelines(self, buffers: Sequence[Bytes]) -> None:
         """Send many pieces as one."""

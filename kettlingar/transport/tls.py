@@ -166,7 +166,7 @@ class TlsStream:
 
     # --- bytes out ------------------------------------------------------------
 
-    def write(self, data: Bytes, fds: Sequence[int] = ()) -> None:
+    def write(self, data: Bytes, fds: Sequence[int] = ()) -> bool:
         """Send, encrypted if the peer speaks TLS; descriptors only travel on plain streams."""
         if self._stage is Stage.OPEN:
             self._write_encrypted(data, fds)
@@ -174,6 +174,7 @@ class TlsStream:
             self._below.write(data, fds)
         else:
             close_all(fds)  # a refusal before the handshake: there is no way to say it
+        return not self._below.buffered
 
     def _begins_with_tls(self) -> bool:
         """Look, without taking it, at what an early refusal is the answer to."""
