@@ -17,6 +17,7 @@ from kettlingar.websocket import WebSocket, WebSocketOptions
 
 PAGE = """<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,">
 <title>chat</title>
 <style>
   body { font: 16px sans-serif; max-width: 40em; margin: 2em auto; padding: 0 1em }

@@ -13,7 +13,7 @@ from .methods import EMPTY, Method, Parameter
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
 <title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }}

@@ -155,4 +155,5 @@ def test_the_page_needs_nothing_from_elsewhere_and_escapes_what_authors_write():
 
     Links().feed(page)
     assert "sell" in links
+    links.remove("data:,")  # the icon, which a browser would ask for elsewhere
     assert not [link for link in links if ":" in link or link.startswith("/")]
