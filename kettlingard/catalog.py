@@ -34,7 +34,7 @@ class Catalog:
     ) -> None:
         self.folders = folders
         self.defaults = defaults  # [defaults] of kettlingard.toml
-        self._house = house or House()
+        self.house = house or House()
 
     def read(self) -> tuple[dict[str, Definition], list[str]]:
         """All definitions by service, and what is wrong with whole folders."""
@@ -53,7 +53,7 @@ class Catalog:
         below = [self.defaults] if self.defaults is not None else []
         texts = [Source(str(one.path), one.text or "") for one in (file, *file.dropins)]
         found = parse(file.name, [*below, *texts])
-        wrong = _impossible(found, self._house) if isinstance(found, ServiceSpec) else found
+        wrong = _impossible(found, self.house) if isinstance(found, ServiceSpec) else found
         if wrong or not isinstance(found, ServiceSpec):
             return Definition(file.name, path, None, tuple(wrong))
         return Definition(file.name, path, found)

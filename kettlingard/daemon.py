@@ -65,6 +65,7 @@ class Daemon:
         self._handed = handed or Handed([])
         self.layout = layout
         self.catalog = catalog
+        self.cgroups = catalog.house.cgroups
         self.remembered = Remembered(Path(layout.state) / "remembered.json", clock.boot_id())
         self._fallen: set[str] = set()  # services that had failed when somebody looked
         self.leaving: set[str] = set()  # services to forget when they have ended
@@ -162,6 +163,7 @@ class Daemon:
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
             open_files=self._open_files,
+            cgroups=self.cgroups,
             circumstances=self._circumstances,
             waits_for=self.bonds.waits_for,
             changed=self._changed,
@@ -257,6 +259,15 @@ class Daemon:
                 del self.services[name]
                 self.leaving.discard(name)
 
+    def clear_cgroups(self) -> None:
+        """End what runs have left behind that ended while nobody supervised them."""
+        marks = [run.mark for one in self.services.values() for _, run in one.orphans.values()]
+        for service in self.services.values():
+            marks += [worker.launch.mark for worker in service.workers.values()]
+        left = self.cgroups.clear(marks)
+        if left:
+            log.warning("leftovers killed of runs that have ended pids=%s", left)
+
     # --- the end ---
 
     def drain(self, by: str) -> None:
@@ -295,3 +306,4 @@ class Daemon:
         self._handed.close()
         self._zygotes.close()
         self.reaper.close()
+        self.cgroups.close()

@@ -31,6 +31,7 @@ from kettlingard.core.state import Circumstances, Load, Member, ServiceState
 from kettlingard.core.vocabulary import BecameReady, Event, Reported
 from kettlingard.core.words import Word, service_word
 from kettlingard.host import clock
+from kettlingard.host.cgroup import Cgroups
 from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
@@ -62,6 +63,7 @@ class Surroundings:
     folder: Path  # of states; the service has its own in it
     logs: Path
     open_files: OpenFiles  # a worker's limit where its definition says nothing
+    cgroups: Cgroups
     circumstances: Callable[[Running], Circumstances]
     waits_for: Callable[[Running], list[str]]
     changed: Callable[[str], None]  # told by name
@@ -206,6 +208,7 @@ class Running:
             state_dir=self.around.folder / self.name,
             log_file=self.log_file(member.place),
             open_files=self.around.open_files,
+            cgroups=self.around.cgroups,
             mark=mark,
             meetings=self.around.meetings,
             listeners=self.ingress.copies,

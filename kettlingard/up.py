@@ -21,6 +21,7 @@ from kettlingar.serving import Origin
 from kettlingar.transport.acceptor import Acceptor
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
+from kettlingard.host import cgroup
 from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.handed import Handed
@@ -89,7 +90,8 @@ def supervise(
 
 def catalog_of(layout: Layout, folders: Sequence[Path], settings: DaemonSpec) -> Catalog:
     """The definitions of this supervisor."""
-    house = House(layout.mode == "system" and not settings.daemon.allow_root)
+    users_needed = layout.mode == "system" and not settings.daemon.allow_root
+    house = House(users_needed, cgroup.find(layout.run))
     return Catalog(folders, house, settings.defaults)
 
 
@@ -207,6 +209,7 @@ def _begin(daemon: Daemon, start: _Start, settled: Collection[str], logs: LogKee
     rescue(daemon, Path(daemon.layout.custody))
     logs.reopen()  # workers of before may write to one that was being rotated
     daemon.reaper.sweep()  # who ended while nobody was listening
+    daemon.clear_cgroups()
     if start.before is None:
         _welcome(daemon, start.catalog, start.ctl)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kettlingard.host import cgroup
 from tests.helpers import ROOT, Answer, alive, descendants, http_get, processes_of, wait_for
 
 CTL = [
@@ -102,6 +103,7 @@ class Supervisor:
         if self.process is not None:
             self._kill_all(self.process)
             self.process = None
+        wait_for(cgroup.find(str(self.home / "run")).close)
 
     def crash(self) -> None:
         """SIGKILL, as if the machine's memory had run out."""

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
@@ -30,7 +30,8 @@ class Preload(Message, frozen=True, tag="preload"):
 
 
 class Fork(Message, frozen=True, tag="fork"):
-    """Fork a worker. With it come three descriptors: its channel, its log, and the report pipe.
+    """Fork a worker. With it come descriptors: its channel, its log, the report pipe and, where it
+    is to be in a control group, that group's cgroup.procs.
 
     The pipe closes when the worker is as it should be; before that, "step\\nerrno\\nsubject"
     says what could not be done, as for a process that is executed.

@@ -24,6 +24,7 @@ from .values import (
     OCTAL,
     PATH,
     PUBLIC,
+    QUOTA,
     RATE,
     RULE,
     RULES,
@@ -33,7 +34,6 @@ from .values import (
     SIZE,
     TEXT,
     VARIABLE,
-    WHOLE,
     Kind,
     at_least,
     between,
@@ -260,10 +260,10 @@ class ResourceKeys:
     limit_nofile: int | None = _key(LIMIT, None, R, "open files")
     limit_core: int | None = _key(LIMIT, None, R, "size of a core file")
     limit_nproc: int | None = _key(LIMIT, None, R, "processes of its user")
-    memory_high: object = _later(SIZE, L, "slowed down above this")
-    memory_max: object = _later(SIZE, L, "killed above this")
-    cpu_quota: object = _later(TEXT, L, "share of a processor")
-    tasks_max: object = _later(WHOLE, L, "processes and threads")
+    memory_high: int | None = _key(SIZE, None, L, "a run is slowed down above this; by cgroup")
+    memory_max: int | None = _key(SIZE, None, L, "the kernel ends it above this; by cgroup")
+    cpu_quota: str = _key(QUOTA, "", L, "what it may use of a processor; by cgroup")
+    tasks_max: int | None = _key(at_least(1), None, L, "its processes and threads; by cgroup")
     no_new_privileges: bool = _key(BOOL, True, R, "no setuid programs below it")
 
 

@@ -18,6 +18,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?")
+_PERCENT = re.compile(r"\d+(?:\.\d+)?%")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
@@ -127,6 +128,19 @@ def rate_of(text: str) -> tuple[int, float]:
         return 0, 0.0
     lines, _, time = text.partition("/")
     return int(lines), _seconds(time)
+
+
+def _quota(value: object) -> str:
+    """A text that `quota_of` can read."""
+    text = value if isinstance(value, str) else ""
+    if _PERCENT.fullmatch(text) is None or not quota_of(text) > 0:
+        raise wrong(value, 'a share of a processor such as "50%", or "150%" for one and a half')
+    return text
+
+
+def quota_of(text: str) -> float:
+    """`150%` -> 1.5 processors."""
+    return float(text.removesuffix("%")) / 100
 
 
 def _share(value: object) -> float:
@@ -283,6 +297,7 @@ BOOL = Kind("true or false", _boolean, form={"type": "boolean"})
 WHOLE = Kind("integer", _whole, form={"type": "integer"})
 DURATION = Kind("duration", _duration, form=_AMOUNT)
 SIZE = Kind("size", _size, form={"type": ["integer", "string"]})
+QUOTA = Kind('"PERCENT%"', _quota, form=_matches(_PERCENT))
 RATE = Kind('"lines/time" or "off"', _rate, form=_STRING)
 SHARE = Kind("number of 0 to 1", _share, form={"type": "number", "minimum": 0, "maximum": 1})
 LIMIT = Kind(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kettlingard.core import limits
 from kettlingard.core.spec import ServiceSpec
 
-from . import journal
+from . import cgroup, journal
 from .accounts import account, is_ours
 
 NOT_ROOT = (
@@ -24,11 +25,19 @@ class House:
     """The rules of one supervisor."""
 
     users_needed: bool = False  # nothing runs as root that does not say who it runs as
+    cgroups: cgroup.Cgroups = field(default_factory=cgroup.machine)  # what a limit may use
 
 
 def impossible(spec: ServiceSpec, house: House) -> list[Wrong]:
     """Everything of this definition that cannot be done here."""
-    return [*_user(spec, house), *_journal(spec)]
+    return [*_user(spec, house), *_journal(spec), *_limits(spec, house)]
+
+
+def _limits(spec: ServiceSpec, house: House) -> Iterator[Wrong]:
+    for name in limits.given(spec.resources):
+        why = house.cgroups.lacks(limits.controllers([name]))
+        if why:
+            yield f"resources.{name}", f"{why}; remove it"
 
 
 def _journal(spec: ServiceSpec) -> Iterator[Wrong]:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kettlingar.transport.messages import Setup
+from kettlingard.core import limits
 from kettlingard.core.environment import parse_environment_file, worker_environment
 from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.values import rate_of
 from kettlingard.errors import PathError, SpawnError
+from kettlingard.host import cgroup
 from kettlingard.host.accounts import Account, account, is_ours
+from kettlingard.host.cgroup import Cgroups
 from kettlingard.host.fifo import make_fifo, open_fifo
 from kettlingard.host.files import private_dir, read_small
 from kettlingard.host.given import give_files, give_folder, take_back
@@ -34,6 +37,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = 3  # the number of its channel in a worker
 MAX_ENVIRONMENT_FILE = 1 << 20  # bytes
+NO_CGROUPS = Cgroups(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Launch:
     meetings: Path | None = None  # folder of the sockets at which workers are found again
     listeners: Callable[[], list[tuple[str, int]]] = list  # copies, for a program; the caller's
     generation: int = 0  # exec_start_pre runs before its first run; 0: it has been run
+    cgroups: Cgroups = NO_CGROUPS
 
     def setup(self) -> Setup:
         """What the worker is told over its channel."""
@@ -94,6 +99,8 @@ class Launch:
                 self._notify.unlink(missing_ok=True)
         if self.spec.credentials:
             take_back(self._credentials)
+        if self.cgroup is not None:
+            cgroup.remove(self.cgroup)  # where somebody is still dying, it goes with the next run
 
     def open_log(self) -> int:
         """The descriptor that it will write to. Raise SpawnError."""
@@ -186,7 +193,34 @@ class Launch:
             rlimits=self._limits(),
             no_new_privileges=self.spec.resources.no_new_privileges,
             ids=ids,
+            cgroup=self._grouped(),
         )
+
+    @property
+    def cgroup(self) -> Path | None:
+        """The control group of this run; None where it has none of its own."""
+        folder = self.cgroups.folder
+        if folder is None:
+            return None
+        spared = cgroup.SPARED if self.spec.service.kill_mode == "process" else ""
+        return folder / f"{self.service}.{self.instance}.{self.mark}{spared}"
+
+    def _grouped(self) -> str:
+        """Make its control group. Raise SpawnError if it is to be limited and cannot be."""
+        group = self.cgroup if self.mark else None
+        if group is None:
+            return ""
+        keys = self.spec.resources
+        wanted = limits.given(keys)
+        cgroup.remove_empty(group.parent, f"{self.service}.{self.instance}.")
+        try:
+            self.cgroups.make(group.name, limits.contents(keys, wanted))
+        except OSError as why:
+            if wanted:
+                raise SpawnError("cgroup", why.errno or errno.EIO, str(why.filename)) from why
+            log.warning("no control group service=%s: %s", self.service, why)
+            return ""
+        return str(group)
 
     def _path_of(self, program: str) -> str:
         """A relative path counts from the definition's folder; a bare name is looked up in PATH."""

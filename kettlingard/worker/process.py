@@ -20,10 +20,11 @@ from typing import Any
 
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
+from kettlingard.core import limits
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.vocabulary import Event, Exited, Phase, Spawned, SpawnFailed
 from kettlingard.errors import SpawnError
-from kettlingard.host import procid, spawn
+from kettlingard.host import cgroup, procid, spawn
 from kettlingard.host.reap import ExitStatus, Reaper
 
 from .launch import Launch
@@ -132,6 +133,13 @@ class Worker:
     def adjust(self, spec: ServiceSpec, before: ServiceSpec) -> None:
         """Its definition has changed in ways that need no new process."""
         self.launch = replace(self.launch, spec=spec)
+        changed = limits.changed(before.resources, spec.resources)
+        group = self.launch.cgroup
+        if changed and group is not None:
+            try:
+                self.launch.cgroups.limit(group, limits.contents(spec.resources, changed))
+            except OSError as why:
+                log.error("limits not changed service=%s: %s", self.launch.service, why)  # noqa: TRY400  no defect
 
     def configure(self, config: Mapping[str, Any], secret: str = "") -> None:
         """Tell it settings, whether they are new to it or not."""
@@ -169,8 +177,12 @@ class Worker:
         """End what it has started; it may be dead itself, but not yet reaped."""
         if self.identity is None or self.launch.spec.service.kill_mode == "process":
             return
-        killed = procid.kill_members(self.identity, self.launch.mark)
-        left = [who.pid for who in killed if who != self.identity]
+        group = self.launch.cgroup
+        if group is not None and group.is_dir():
+            left = [pid for pid in cgroup.kill(group) if pid != self.identity.pid]
+        else:
+            killed = procid.kill_members(self.identity, self.launch.mark)
+            left = [who.pid for who in killed if who != self.identity]
         if left:
             log.warning("leftovers killed service=%s pids=%s", self.launch.service, left)
 

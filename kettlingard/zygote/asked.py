@@ -41,10 +41,18 @@ def prepare(number: int, request: SpawnRequest) -> tuple[Fork, list[int], int]:
     try:
         for fd in (request.fds[0][0], request.stdout_fd):
             fds.append(os.dup(fd))  # noqa: PERF401  those before a failure are to be closed
+        group = _group(request)
     except OSError:
         close_all([*fds, report, told])
         raise
-    return _order(number, request), [*fds, told], report
+    return _order(number, request), [*fds, told, *group], report
+
+
+def _group(request: SpawnRequest) -> list[int]:
+    """Opened with our rights, which then are those that count (cgroup-v2.rst, Delegation)."""
+    if not request.cgroup:
+        return []
+    return [os.open(f"{request.cgroup}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)]
 
 
 def _order(number: int, request: SpawnRequest) -> Fork:

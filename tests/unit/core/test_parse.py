@@ -67,11 +67,8 @@ def test_a_missing_kitten_is_said_at_its_table():
 
 
 def test_a_key_that_this_version_cannot_do_is_refused_not_ignored():
-    found = problems(KITTEN + "[resources]\nmemory_max = 3\ntasks_max = 5\n")
-    assert found == [
-        "mail.toml:4:1: resources.memory_max: not supported by this version yet",
-        "mail.toml:5:1: resources.tasks_max: not supported by this version yet",
-    ]
+    found = problems(KITTEN + '[[listen]]\nname = "a"\nstream = "[::]:1"\nproxy_protocol = true\n')
+    assert found == ["mail.toml:6:1: listen[0].proxy_protocol: not supported by this version yet"]
 
 
 def test_a_module_to_preload_is_given_by_its_name():
