@@ -27,6 +27,11 @@ class Ending:
         """Whether the supervisor has, and waits for it."""
         return self.drain.is_set() or self.quit.is_set()
 
+    @property
+    def begun(self) -> bool:
+        """Whether anybody has."""
+        return self.asked or self.stop.is_set()
+
     async def wanted(self) -> None:
         """Wait until anybody does."""
         await first(self.stop, self.drain, self.quit)

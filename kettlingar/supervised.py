@@ -41,6 +41,11 @@ log = logging.getLogger(__name__)
 EX_CONFIG = 78  # sysexits.h: do not try again before something changes
 
 
+# What a worker accepts alone has other numbers than what was on its way to anybody when the
+# supervisor died: the next one can tell these apart.
+LEAP = 1 << 32
+
+
 class Worker:
     """One run of one instance, as its supervisor sees it."""
 
@@ -229,6 +234,7 @@ class Worker:
         if self._runtime is None or self._ready is None:
             os._exit(1)  # nothing has begun, and nobody is there to tell
         self._ending.alone.set()
+        self._highest += LEAP
         self._asker.gone()
         if self._meeting is None:
             log.warning("the supervisor is gone: finishing what runs, then ending")
@@ -248,7 +254,8 @@ class Worker:
         assert self._runtime is not None
         assert self._ready is not None
         self._guarded.rest()
-        self._ending.alone.clear()
+        if not self._ending.begun:  # who has asked for the end cannot allow it any more
+            self._ending.alone.clear()
         self._channel = channel
         self._reports.go_on(channel)
         setup = self._setup.result()
@@ -263,6 +270,7 @@ class Worker:
             connections=[o.number for o in origins if o.number and not o.trusted],
             callers=callers_of(origins),
             highest=self._highest,
+            ending=self._ending.begun,
         )
         channel.send(said, fds)
         log.warning("adopted by a new supervisor connections=%d", len(origins))

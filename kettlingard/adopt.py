@@ -21,7 +21,7 @@ from kettlingard.core import actor
 from kettlingard.core.rights import Asker
 from kettlingard.core.snapshot import RunRecord, ServiceRecord, Snapshot
 from kettlingard.core.state import Member, ServiceState
-from kettlingard.core.vocabulary import Exited
+from kettlingard.core.vocabulary import Exited, StopWanted
 from kettlingard.host import clock
 from kettlingard.worker.adopted import AdoptedProgram, AdoptedWorker, AdoptionError, held
 
@@ -70,13 +70,14 @@ class Adoption:
         members = record.state.members
         if not members:
             return not record.state.wanted.instances
-        service = self._daemon.add(name)
+        service = self._daemon.make(name)
         service.resume(replace(record.state, members={}), record.specs, record.good)
         found = await self._find_all(service, record)
         if not found.workers and not found.orphans:
             service.close()
-            del self._daemon.services[name]
             return not record.state.wanted.instances
+        # In one step: until now our successor would have gone by what our predecessor wrote.
+        self._daemon.services[name] = service
         service.command = record.command
         service.workers.update(found.workers)
         service.state = _without(record.state, found)
@@ -131,7 +132,7 @@ class Adoption:
             run.pid,
             why,
         )
-        service.orphans[member.place] = (member, run)
+        service.orphans[member.number] = (member, run)
         self._tasks.append(self._daemon.loop.create_task(self._ask_again(service, member, run)))
 
     async def _ask_again(self, service: Service, member: Member, run: RunRecord) -> None:
@@ -142,7 +143,7 @@ class Adoption:
                 worker = await _find(service, member, run)
             except AdoptionError:
                 continue
-            del service.orphans[member.place]
+            del service.orphans[member.number]
             if worker is not None:
                 log.info("adopted service=%s pids=%s", service.name, [worker.pid])
                 service.workers[member.number] = worker
@@ -196,9 +197,11 @@ def _take_in(service: Service, member: Member, worker: Adopted) -> None:
     service.secret = said.secret
     service.ingress.adopt(number, worker.channel, said.connections, said.highest)
     service.grants.adopt(number, [(one.id, _asker(one), one.methods) for one in said.callers])
-    if member.run.dispatchable:
+    if member.run.dispatchable and not said.ending:
         service.ingress.admit(number, worker.channel)
     worker.begin(member.run.phase)
+    if said.ending:
+        service.feed(number, StopWanted(clock.now(), "it was told to end"))
 
 
 def _asker(caller: messages.Caller) -> Asker:

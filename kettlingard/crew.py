@@ -28,6 +28,7 @@ class Ears:
 
     event: Callable[[int, Event], None]
     asks: Callable[[Worker, messages.Ask], None]
+    noted: Callable[[str], bool]
 
 
 class Crew:
@@ -58,6 +59,7 @@ class Crew:
             progress=lambda said: self._progress(number, said),
             asks=lambda ask: self._ears.asks(self.workers[number], ask),
             moved=lambda said, fds: self._ingress.moved(number, said.ids, fds),
+            noted=self._ears.noted,
         )
 
     def _progress(self, number: int, said: messages.Progress) -> None:

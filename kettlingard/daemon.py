@@ -92,6 +92,7 @@ class Daemon:
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
         self.on_changed: Callable[[Collection[Service]], None] | None = None
+        self.on_noted: Callable[[Service, str], bool] | None = None
         self._changes: set[str] = set()
         self.on_ask: Callable[[Service, Worker, messages.Ask], None] | None = None
 
@@ -130,10 +131,15 @@ class Daemon:
     def add(self, name: str) -> Service:
         """The service of this name; a new one that nobody has defined yet, if need be."""
         if name not in self.services:
-            service = self.services[name] = Service(name, self._surroundings())
-            service.enabled_by = self.remembered.enabled(name)
-            service.scaled = self.remembered.scaled(name)
+            self.services[name] = self.make(name)
         return self.services[name]
+
+    def make(self, name: str) -> Service:
+        """A new service of this name, which is no part of us yet."""
+        service = Service(name, self._surroundings())
+        service.enabled_by = self.remembered.enabled(name)
+        service.scaled = self.remembered.scaled(name)
+        return service
 
     def forget(self) -> None:
         """Nothing runs any more: know no service, as at the beginning."""
@@ -168,6 +174,7 @@ class Daemon:
             waits_for=self.bonds.waits_for,
             changed=self._changed,
             asked=self._asked,
+            noted=self._noted,
         )
 
     def _kinds(self) -> set[Kind]:
@@ -205,6 +212,9 @@ class Daemon:
         """The brake lets go by time alone: nobody would tell those that wait for it."""
         if self._braked is None:
             self._braked = self.loop.call_later(BRAKE / 5, self._look_again)
+
+    def _noted(self, name: str, mark: str) -> bool:
+        return self.on_noted is not None and self.on_noted(self.services[name], mark)
 
     def _asked(self, name: str, worker: Worker, ask: messages.Ask) -> None:
         if self.on_ask is not None:

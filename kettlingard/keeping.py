@@ -30,6 +30,7 @@ from .service import Service
 log = logging.getLogger(__name__)
 
 MAX_SIZE = 64 << 20  # bytes
+COMING = ("booting", "adopting")  # states in which we have not taken over all that was left
 
 
 class Keeper:
@@ -37,16 +38,29 @@ class Keeper:
 
     def __init__(self, daemon: Daemon, path: Path) -> None:
         self._daemon = daemon
-        self._path = path
+        self.path = path
         self._boot = clock.boot_id()
         self._services: dict[str, dict[str, Any]] = {}
         self._last = b""
         self._trouble = ""
+        self._left: Snapshot | None = None
 
-    def begin(self) -> None:
-        """From now on."""
-        self._daemon.on_changed = self.changed
-        self.changed(list(self._daemon.services.values()))
+    def begin(self, left: Snapshot | None) -> None:
+        """From now on. What was `left` to us is what we leave, until it changes."""
+        self._left = left
+        if left is not None:
+            self._services = {name: dump_service(one) for name, one in left.services.items()}
+        self._daemon.on_changed, self._daemon.on_noted = self.changed, self.noted
+
+    def noted(self, service: Service, mark: str) -> bool:
+        """Would our successor know this run?"""
+        if not self._names(service.name, mark):
+            self.changed([service])
+        return self._names(service.name, mark) and not self._trouble
+
+    def _names(self, service: str, mark: str) -> bool:
+        runs = self._services.get(service, {}).get("runs", {})
+        return any(run["mark"] == mark for run in runs.values())
 
     def changed(self, services: Collection[Service]) -> None:
         """Write, if these have really changed."""
@@ -57,11 +71,11 @@ class Keeper:
         if data == self._last:
             return
         try:
-            write_atomic(self._path, data, durable=False)  # no process survives a power failure
+            write_atomic(self.path, data, durable=False)  # no process survives a power failure
         except OSError as why:
             if str(why) != self._trouble:
                 log.error(  # noqa: TRY400  the text says it all
-                    "cannot write %s: %s; a crash would end the services", self._path, why
+                    "cannot write %s: %s; a crash would end the services", self.path, why
                 )
             self._trouble = str(why)
             return
@@ -69,13 +83,17 @@ class Keeper:
 
     def document(self) -> dict[str, Any]:
         """All of it, as plain data."""
-        here = Snapshot(boot=self._boot, daemon=self._daemon.state, written_by=__version__)
+        state = self._daemon.state
+        if self._left is not None and state in COMING:
+            state = self._left.daemon
+        here = Snapshot(boot=self._boot, daemon=state, written_by=__version__)
         return dump(here, self._services)
 
     def end(self) -> None:
-        """Nothing runs any more: there is nothing to adopt."""
-        self._daemon.on_changed = None
-        self._path.unlink(missing_ok=True)
+        """Nothing runs any more: there is nothing to adopt, but for what we could not end."""
+        self._daemon.on_changed = self._daemon.on_noted = None
+        if not any(service.orphans for service in self._daemon.services.values()):
+            self.path.unlink(missing_ok=True)
 
 
 def record_of(service: Service) -> ServiceRecord:

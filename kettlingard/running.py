@@ -68,6 +68,7 @@ class Surroundings:
     waits_for: Callable[[Running], list[str]]
     changed: Callable[[str], None]  # told by name
     asked: Callable[[str, Worker, messages.Ask], None]
+    noted: Callable[[str, str], bool]  # is this service's run of this mark in the state file?
 
 
 class Running:
@@ -95,12 +96,16 @@ class Running:
                 around.loop, around.reaper, around.starter, launch, listener
             ),
             lambda member: self.launch(member, secrets.token_hex(8)),
-            Ears(self.feed, lambda worker, ask: around.asked(name, worker, ask)),
+            Ears(
+                self.feed,
+                lambda worker, ask: around.asked(name, worker, ask),
+                lambda mark: around.noted(name, mark),
+            ),
             ingress=self.ingress,
             grants=self.grants,
         )
         self.workers = self.crew.workers
-        self.orphans: dict[int, tuple[Member, RunRecord]] = {}  # by instance: not to be adopted
+        self.orphans: dict[int, tuple[Member, RunRecord]] = {}  # by run: not to be adopted
         self.idle_since: clock.Moment | None = None  # of a service that is held
         self._timer: asyncio.TimerHandle | None = None
         self._last_word = Word.INACTIVE
@@ -169,7 +174,7 @@ class Running:
             load = None
         around = replace(
             self.around.circumstances(self),
-            occupied=frozenset(self.orphans),
+            occupied=frozenset(member.place for member, _ in self.orphans.values()),
             load=load,
             wear=self.demand.wear(self.spec.pool, self.ready_workers) if self.spec else {},
         )

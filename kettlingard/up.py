@@ -22,6 +22,7 @@ from kettlingar.transport.acceptor import Acceptor
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
 from kettlingard.host import cgroup
+from kettlingard.core.snapshot import Snapshot
 from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.handed import Handed
@@ -160,11 +161,12 @@ async def _up(start: _Start) -> int:
     signals = _hear(daemon, upgrade, logs, settings, outside)
     server = _serve(Control(daemon, upgrade, settings))
     custodian.start()
-    settled = await _before(daemon, adoption, start)
+    left = _left(keeper, start)
+    settled = await _before(daemon, adoption, start, left)
     acceptor = _listen(loop, start, server)
     upgrade.door = (server, acceptor)
     _begin(daemon, start, settled, logs)
-    keeper.begin()
+    keeper.changed(list(daemon.services.values()))
     outside.begin()
     try:
         await daemon.ended.wait()
@@ -179,6 +181,13 @@ async def _up(start: _Start) -> int:
         signals.close()
     log.info("stopped pid=%d", os.getpid())
     return outside.exit_code
+
+
+def _left(keeper: Keeper, start: _Start) -> Snapshot | None:
+    """What was left to us, which from now on is what we leave."""
+    left = start.before.snapshot if start.before is not None else left_behind(keeper.path)
+    keeper.begin(left)
+    return left
 
 
 def _serve(control: Control) -> Server:
@@ -214,17 +223,20 @@ def _begin(daemon: Daemon, start: _Start, settled: Collection[str], logs: LogKee
         _welcome(daemon, start.catalog, start.ctl)
 
 
-async def _before(daemon: Daemon, adoption: Adoption, start: _Start) -> set[str]:
+async def _before(
+    daemon: Daemon, adoption: Adoption, start: _Start, left: Snapshot | None
+) -> set[str]:
     """The services that go on as our last version, or another supervisor, has left them."""
     if start.before is None:
-        return await _adopted(daemon, adoption, adopt=start.adopt)
+        return await _adopted(daemon, adoption, left, adopt=start.adopt)
     go_on(daemon, adoption, start.before)
     return {*start.before.snapshot.services, *start.catalog.read()[0]}
 
 
-async def _adopted(daemon: Daemon, adoption: Adoption, *, adopt: bool) -> set[str]:
+async def _adopted(
+    daemon: Daemon, adoption: Adoption, left: Snapshot | None, *, adopt: bool
+) -> set[str]:
     """The services that go on as another supervisor has left them."""
-    left = left_behind(Path(daemon.layout.snapshot))
     if left is None:
         clear(Path(daemon.layout.meetings))
         return set()

@@ -119,6 +119,7 @@ class Adopted(Message, frozen=True, tag="adopted"):
     connections: list[int] = []
     callers: list[Caller] = []
     highest: int = 0
+    ending: bool = False  # somebody has told it to end, and it does
 
 
 class Dumped(Message, frozen=True, tag="dumped"):

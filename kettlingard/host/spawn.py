@@ -2,9 +2,12 @@
 
     parent                         child
     block signals, fork  ────────▶ defaults for signals, session, limits, ids, ...
-    watch the report pipe          exec: the pipe closes by itself = started
-      closed: started              or: "step errno" into the pipe, _exit
+    "go"                 ────────▶ exec: the socket closes by itself = started
+    watch the socket               or: "step errno" into the socket, _exit
+      closed: started
       text:   SpawnError(step)
+
+A parent that dies before it said "go" has never had this child: it ends.
 
 Only for a single-threaded process: between fork and exec the child runs Python,
 which may not happen while another thread holds a lock.
@@ -20,6 +23,7 @@ import gc
 import os
 import select
 import signal
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +33,7 @@ from kettlingar.forked import drop_privileges, enter_directory, set_limits, set_
 from kettlingard.errors import SpawnError
 
 PATIENCE = 5.0  # seconds until exec; a folder on a dead file server may hang a child for ever
+_GO = b"g"
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
 
 
@@ -91,11 +96,16 @@ class Child:
 
 
 class Spawning:
-    """A child between fork and exec. Owns the report pipe, and the child until it has started."""
+    """A child between fork and exec. Owns the socket to it, and the child until it has started."""
 
     def __init__(self, child: Child, report: int) -> None:
         self.child = child
         self._report = report
+
+    def go(self) -> None:
+        """Let it execute its program."""
+        with contextlib.suppress(OSError):  # it has ended: why will be known
+            os.write(self._report, _GO)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -118,7 +128,8 @@ class Spawning:
     def when_known(
         self, loop: asyncio.AbstractEventLoop, tell: Callable[[Child | SpawnError], None]
     ) -> None:
-        """Call `tell` from `loop` with the started child, or with what kept it from starting."""
+        """Let it go; call `tell` from `loop` with the started child, or what kept it from that."""
+        self.go()
 
         def known() -> None:
             loop.remove_reader(self._report)
@@ -147,12 +158,14 @@ def spawn(request: SpawnRequest) -> Child:
 
     Raises SpawnError.
     """
-    return begin(request).result()
+    spawning = begin(request)
+    spawning.go()
+    return spawning.result()
 
 
 def begin(request: SpawnRequest) -> Spawning:
-    """Fork; the outcome comes later. Raises SpawnError if there cannot be a new process."""
-    report, told = os.pipe2(os.O_CLOEXEC)
+    """Fork; the outcome comes after `go`. Raises SpawnError if there cannot be a new process."""
+    report, told = (one.detach() for one in socket.socketpair())
     # A signal between fork and exec would run our handlers in the child, and
     # write into the event loop's own wake-up socket.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -245,6 +258,11 @@ def _descriptors(request: SpawnRequest, told: int) -> None:
             os.close(fd)
 
 
+def _wait(_request: SpawnRequest, told: int) -> None:
+    if os.read(told, len(_GO)) != _GO:
+        os._exit(0)
+
+
 def _exec(request: SpawnRequest, _told: int) -> None:
     env = dict(request.env)
     if "LISTEN_FDS" in env:
@@ -269,5 +287,6 @@ _STEPS: tuple[tuple[str, Callable[[SpawnRequest, int], None]], ...] = (
     ("ids", _ids),
     ("directory", _of_request(enter_directory)),
     ("privileges", _of_request(drop_privileges)),
+    ("wait", _wait),
     ("exec", _exec),
 )

@@ -176,7 +176,9 @@ class Kitten(Worker):
     def _on_hello(self, hello: messages.Hello) -> None:
         self.hello = hello
         if hello.protocol == messages.PROTOCOL:
-            self.say(self.launch.setup(), self.launch.meeting())
+            # One that no file names is never found again: without a meeting it ends with us.
+            noted = self._listener.noted(self.launch.mark)
+            self.say(self.launch.setup(), self.launch.meeting() if noted else [])
             return
         python = self.launch.spec.service.python or "its interpreter"
         error = (

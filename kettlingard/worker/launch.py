@@ -31,7 +31,7 @@ from kettlingard.host.limits import OpenFiles
 from kettlingard.host.logs import open_log
 from kettlingard.host.meeting import make_meeting
 from kettlingard.host.notify import make_notify
-from kettlingard.host.spawn import Ids, SpawnRequest
+from kettlingard.host.spawn import Child, Ids, SpawnRequest
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,9 @@ class Launch:
     mark: str  # random; the environment of the run and of what it starts holds it
     meetings: Path | None = None  # folder of the sockets at which workers are found again
     listeners: Callable[[], list[tuple[str, int]]] = list  # copies, for a program; the caller's
+    forked: Callable[[Child], object] = (
+        id  # told of a program's process, which waits for its return
+    )
     generation: int = 0  # exec_start_pre runs before its first run; 0: it has been run
     cgroups: Cgroups = NO_CGROUPS
 

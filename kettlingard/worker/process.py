@@ -42,6 +42,7 @@ class Listener:
     progress: Callable[[messages.Progress], None]
     asks: Callable[[messages.Ask], None]  # answered by Worker.answer
     moved: Callable[[messages.Moved, list[int]], None]  # connections that it gives back
+    noted: Callable[[str], bool]  # is the run of this mark one that our successor would know?
 
 
 class Worker:
@@ -75,7 +76,12 @@ class Worker:
 
     def start(self) -> None:
         """Begin; Spawned or SpawnFailed follows, never before this returns."""
-        self._starter.start(self.launch, self._spawned)
+        self._starter.start(replace(self.launch, forked=self._forked), self._spawned)
+
+    def _forked(self, child: spawn.Child) -> None:
+        """There is a process that waits: before it can do anything, our successor knows of it."""
+        self.pid, self.identity = child.pid, procid.identify(child.pid)
+        self._listener.noted(self.launch.mark)
 
     def _spawned(self, outcome: Outcome) -> None:
         if isinstance(outcome, SpawnError):

@@ -118,6 +118,8 @@ class ByExec:
             return
         finally:
             close_all(ready.lent)
+        if not launch.spec.is_kitten:  # those wait by themselves, for their Setup
+            launch.forked(spawning.child)
         spawning.when_known(self._loop, lambda outcome: tell(_joined(outcome, ready.channel)))
 
     def signal(self, launch: Launch, number: int) -> None:
