@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from kettlingard.host import cgroup
 from pathlib import Path
 from typing import Any
 
-from kettlingard.host import cgroup
+from kettlingar.cli.program import main as program
 from tests.helpers import ROOT, Answer, alive, descendants, http_get, processes_of, wait_for
 
 CTL = [
@@ -24,6 +28,27 @@ UP = [sys.executable, "-c", "import sys; from kettlingard.main import main; sys.
 
 # KETTLINGAR_TEST_ZYGOTE=0: the same tests with workers that are executed, not forked.
 ZYGOTE = os.environ.get("KETTLINGAR_TEST_ZYGOTE", "1") != "0"
+
+
+def _ctl_as_process(words: list[str], within: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CTL, *words],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=within,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+def _ctl_as_function(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Hundreds of starts of an interpreter are a minute; test_ctl_alone has real ones."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err), chdir(ROOT):
+        code = program(words)
+    said = [stream.buffer.getvalue().decode() for stream in (out, err) if not stream.flush()]
+    return subprocess.CompletedProcess(words, code, *said)
 
 
 class Supervisor:
@@ -152,16 +177,13 @@ class Supervisor:
     def ctl(
         self, *arguments: str, check: bool = True, within: float = 30.0
     ) -> subprocess.CompletedProcess[str]:
-        """Run `kettlingar ctl` against it."""
-        done = subprocess.run(
-            [*CTL, "ctl", "--home", str(self.home), *arguments],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=within,
-            check=False,
-            cwd=ROOT,
-        )
+        """Run `kettlingar ctl` against it: in this process where that makes no difference."""
+        words = ["ctl", "--home", str(self.home), *arguments]
+        shared = threading.current_thread() is not threading.main_thread()
+        if shared or "exec" in arguments:  # the standard streams are the process's; so is an exec
+            done = _ctl_as_process(words, within)
+        else:
+            done = _ctl_as_function(words)
         said = (
             f"ctl {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         )

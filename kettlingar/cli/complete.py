@@ -116,11 +116,8 @@ def _asked(where: list[str], method: str, *arguments: str) -> object:
     from .ctl_args import parse
 
     try:
-        control = control_of(parse([*where, "status"]))
-        try:
+        with control_of(parse([*where, "status"])) as control:
             return control.call(method, *arguments)
-        finally:
-            control.close()
     except EXPECTED:
         return None
 

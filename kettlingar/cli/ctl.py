@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NamedTuple
 
@@ -107,13 +108,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(command: Command) -> int:
-    control = control_of(command)
     try:
-        return _function_of(command.verb)(control, command)
+        with control_of(command) as control:
+            return _function_of(command.verb)(control, command)
     except KeyboardInterrupt:
         return 0 if any(command.options.get(option) for option in ENDLESS) else 130
-    finally:
-        control.close()
 
 
 def _function_of(verb: str) -> Callable[[BlockingClient, Command], int]:
@@ -140,7 +139,8 @@ class _Found(NamedTuple):
     sock: socket.socket
 
 
-def control_of(command: Command) -> BlockingClient:
+@contextmanager
+def control_of(command: Command) -> Iterator[BlockingClient]:
     """A client of the first supervisor that answers. Raises NotRunning with all that was tried."""
     found = _first_that_answers(
         candidates(
@@ -151,9 +151,15 @@ def control_of(command: Command) -> BlockingClient:
         )
     )
     ready = [found.sock]
-    return BlockingClient(
+    control = BlockingClient(
         lambda: ready.pop() if ready else connect_unix(found.path, timeout=ANSWER)
     )
+    try:
+        yield control
+    finally:
+        control.close()
+        for unused in ready:
+            unused.close()
 
 
 def _first_that_answers(paths: Sequence[str]) -> _Found:
