@@ -170,6 +170,9 @@ class Exchange:
             # Another process writes to the connection now: close our copy, and nothing else.
             if not isinstance(self.sink, Connection):
                 abandon(self.sink)
+            if self.request.relay is not None:
+                await self.request.relay.ended()
+                return False
             self.connection.detach().close()
             return False
         if isinstance(self.sink, (SocketSink, FileSink)):

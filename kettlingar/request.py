@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kettlingar.api.access import Caller, Identity
     from kettlingar.api.routing import Route
     from kettlingar.transport.duplex import Stream
+    from kettlingar.transport.relay import Relay
     from kettlingar.wire.http11 import RequestHead
 
 
@@ -63,6 +64,9 @@ class Way(Protocol):
     def stream(self) -> Stream:
         """The bytes both ways."""
 
+    def send(self, data: bytes) -> None:
+        """Write them."""
+
     async def drained(self) -> None:
         """Wait until the reader keeps up."""
 
@@ -110,6 +114,7 @@ class RequestInfo:
         "head",
         "identity",
         "kind",
+        "relay",
         "respond",
         "route",
         "writer",
@@ -135,6 +140,7 @@ class RequestInfo:
         self.connection = connection
         self.writer: Writer | None = None  # once it streams
         self.given_away = False  # another service writes the answer, or the rest of it
+        self.relay: Relay | None = None  # by which it does, where the connection is encrypted
         self.route: Route | None = None  # where the path led: method name, rest of the path
         self.respond: Callable[[bytes], None] | None = None
 
@@ -212,13 +218,26 @@ class RequestInfo:
 
         What was written before is on its way when this returns (`ANSWER`: nothing was).
         """
-        fd = os.dup(self.fileno())
+        connection = self.connection
+        if connection is None:
+            raise OSError("cannot give the answer away: this request has no connection of its own")
         what = ANSWER
         if self.writer is not None and self.writer.begun:
             what = CHUNKS
             self.writer.flush()
-        assert self.connection is not None
-        self.connection.stream.high_water = 0
-        await self.connection.drained()
+        connection.stream.high_water = 0
+        await connection.drained()
+        fd = self._lend(connection)
         self.given_away = True
         return fd, what
+
+    def _lend(self, connection: Way) -> int:
+        """Return a descriptor by which another process can write to the connection."""
+        try:
+            fd = self.fileno()
+        except OSError:  # encrypted: what is written there comes by here
+            from kettlingar.transport.relay import Relay
+
+            self.relay = Relay(connection)
+            return self.relay.theirs
+        return os.dup(fd)

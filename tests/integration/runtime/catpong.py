@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from kettlingar import HttpResult, RPCKitten
+from kettlingar.tlskitten import TLSKitten
 
 
 class CatPong(RPCKitten):
@@ -18,7 +19,7 @@ class CatPong(RPCKitten):
 
     async def api_play_with(self, _request_info, worker_name):
         state = "--app-state-dir=" + self.config.app_state_dir
-        self.other = await CatPong(args=[state, "--worker-name=" + worker_name]).connect()
+        self.other = await type(self)(args=[state, "--worker-name=" + worker_name]).connect()
         return True
 
     async def api_ping_pong(self, request_info, ball: str, count: int = 5):
@@ -48,3 +49,8 @@ class CatPong(RPCKitten):
     async def api_many(self, _request_info, count: int):
         for number in range(count):
             yield {"number": number, "fill": "x" * 1000}
+
+
+class SecureCatPong(CatPong, TLSKitten):
+    class Configuration(CatPong.Configuration, TLSKitten.Configuration):
+        TLS_CERT = TLSKitten.SELF_SIGNED

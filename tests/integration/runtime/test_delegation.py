@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,27 @@ import pytest
 from kettlingar import HttpError
 from tests.helpers import descriptors, http_get
 
-from .catpong import CatPong
+from .catpong import CatPong, SecureCatPong
 
 
 @pytest.fixture
 def pair(start_kitten):
     """Two services in one folder, each knowing the other."""
-    one = start_kitten(CatPong)
+    yield from two_of(CatPong, start_kitten)
+
+
+@pytest.fixture
+def secure_pair(start_kitten):
+    """The same two, to whom people come by TLS."""
+    pytest.importorskip("cryptography", reason="extra 'tls'")
+    yield from two_of(SecureCatPong, start_kitten)
+
+
+def two_of(kitten, start_kitten):
+    one = start_kitten(kitten)
     state = one.kitten.config.app_state_dir
     folders = [f"--app-state-dir={state}", f"--app-data-dir={state}"]
-    other = CatPong(args=[*folders, "--worker-name=meowzer"]).sync_proxy()
+    other = kitten(args=[*folders, "--worker-name=meowzer"]).sync_proxy()
     other.connect(auto_start=True)
     one.proxy.play_with("meowzer")
     other.play_with("milton")
@@ -59,6 +71,40 @@ def test_an_error_of_the_other_service_reaches_the_reader_in_mid_stream(pair):
     assert next(items) == {"begun": True}
     with pytest.raises(HttpError, match="coffee"):
         next(items)
+
+
+def test_an_encrypted_request_is_answered_by_others_all_the_same(secure_pair, wait_for):
+    one, _ = secure_pair
+    pid = _pid_of(one)
+    before = len(descriptors(pid))
+    answer = by_tls(one, "ping_pong?ball=wool&count=4")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"0\r\n\r\n")
+    said = [line.split()[2] for line in answer.splitlines() if line.startswith(b'"I am')]
+    assert said == [b"milton,", b"meowzer,", b"milton,", b"meowzer,"]
+    assert by_tls(one, "pass_on?text=hello").endswith(b"\r\n\r\nHELLO")
+    broken = by_tls(one, "breaks_there")
+    assert b"cannot make coffee" in broken
+    assert not broken.endswith(b"0\r\n\r\n")
+    wait_for(lambda: len(descriptors(pid)) <= before)
+
+
+def by_tls(one, path):
+    """All that is answered until the end, which is a proper one."""
+    config = one.kitten.config
+    context = ssl.create_default_context(
+        cafile=Path(config.app_state_dir, f"{config.app_name}.pem")
+    )
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    data = b""
+    with (
+        socket.create_connection(("127.0.0.1", one.port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as sock,
+    ):
+        sock.sendall(f"GET /{one.secret}/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while more := sock.recv(4096):  # an end without close_notify would be an SSLEOFError
+            data += more
+    return data
 
 
 @pytest.mark.parametrize("spelling", ["call_reply_to", "call_reply_to_fd"])
