@@ -55,9 +55,7 @@ class Launch:
     mark: str  # random; the environment of the run and of what it starts holds it
     meetings: Path | None = None  # folder of the sockets at which workers are found again
     listeners: Callable[[], list[tuple[str, int]]] = list  # copies, for a program; the caller's
-    forked: Callable[[Child], object] = (
-        id  # told of a program's process, which waits for its return
-    )
+    forked: Callable[[Child], object] = id  # a program's process begins after this has returned
     generation: int = 0  # exec_start_pre runs before its first run; 0: it has been run
     cgroups: Cgroups = NO_CGROUPS
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.clients import Book, Clients, Compared, compare, words
-from tests.helpers import alive, descendants, descriptors, wait_for
+from tests.helpers import alive, command_of, descendants, descriptors, wait_for
 from tests.supervision import Supervisor
 
 SERVICE = "journal"
@@ -62,14 +62,17 @@ class Chaos:
         one.ready(SERVICE)
         wait_for(lambda: one.status(SERVICE)["in_flight"] == 0, within=20, what="nothing in flight")
         try:
-            wait_for(lambda: len(self._family()) == INSTANCES + 1, 10, "all others gone")
+            wait_for(lambda: len(self._family()) == INSTANCES + 1, 40, "all others gone")
         except AssertionError:
             self._end_orphans()
         return len(self._family()), len(descriptors(one.pid))
 
     def _end_orphans(self) -> None:
         """Workers that their supervisor does not know: counted, and told to end."""
-        strangers = self._family() - {*self.one.pids(SERVICE), self.one.pid}
+        runs = self.one.status(SERVICE)["instances"]
+        strangers = self._family() - {*(run["pid"] for run in runs), self.one.pid}
+        for pid in strangers:
+            print(f"nobody knows pid {pid}: {command_of(pid)}\n{self.one.output()}")
         self.orphans += len(strangers)
         for pid in strangers:
             os.kill(pid, signal.SIGTERM)

@@ -78,10 +78,7 @@ def test_workers_outlive_their_supervisor_under_load(supervisor, service_module)
         f"\n{ROUNDS} x kill -9 of the supervisor: {ledger.ok} answered, worst "
         f"{ledger.worst * 1000:.0f} ms, errors {ledger.errors() or 0}"
     )
-    # A connection is handed over in two steps, accept and send. One that is between them when
-    # SIGKILL comes dies with the supervisor (docs/continuity.md): rare, and never more than one.
-    assert ledger.errors().keys() <= {"reset"}
-    assert ledger.outcomes["reset"] <= max(2, ROUNDS // 5)
+    assert not ledger.errors()
     assert set(ledger.answered_by) == set(pids)
     status = one.status("echo")
     assert (status["state"], status["restarts"]) == ("ready", 0)
