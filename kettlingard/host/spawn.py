@@ -101,13 +101,13 @@ class Spawning:
     def __init__(self, child: Child, report: int) -> None:
         self.child = child
         self._report = report
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def go(self) -> None:
         """Let it execute its program."""
         with contextlib.suppress(OSError):  # it has ended: why will be known
             os.write(self._report, _GO)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def result(self, timeout: float = PATIENCE) -> Child:
         """Wait until exec, `timeout` seconds at most.
