@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from getpass import getpass
 from typing import TYPE_CHECKING, Any
 
 from kettlingar import remembered
@@ -19,6 +18,7 @@ from kettlingar.managed import manager_of
 from kettlingar.transport.rendezvous import StartLock
 
 from .args import Request, UsageError, nearest
+from .needs import asked
 from .output import Output
 from .render import complain, show
 
@@ -171,22 +171,7 @@ async def _called(kitten: RPCKitten, request: Request, name: str) -> Any:
         try:
             return await kitten.call(name, *request.args, **options, **given)
         except NeedInfoException as need:
-            if not sys.stdin.isatty() or not need.needed_vars:
-                raise
-            complain(need.comment or f"{name} needs to know more")
-            given |= await asyncio.to_thread(_ask, need.needed_vars)
-
-
-def _ask(needed: list[Any]) -> dict[str, str]:
-    """Ask on the terminal; what looks like a secret is not shown."""
-    answers = {}
-    for each in needed:
-        about = each if isinstance(each, dict) else {"name": str(each)}
-        name = about["name"]
-        prompt = f"{about.get('comment') or name}: "
-        secret = about.get("secret", "pass" in name or "secret" in name)
-        answers[name] = getpass(prompt) if secret else input(prompt)
-    return answers
+            given |= await asyncio.to_thread(asked, need, name)
 
 
 async def _end_of(kitten: RPCKitten) -> None:

@@ -125,13 +125,10 @@ def _function_of(verb: str) -> Callable[[BlockingClient, Command], int]:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, NeedInfoException):
-        needed = ", ".join(_name(one) for one in error.needed_vars)
-        return f"{error}; needs {needed}" if needed else str(error)
+        from .needs import sentence
+
+        return sentence(error)
     return str(error) or type(error).__name__
-
-
-def _name(needed: object) -> str:
-    return str(needed.get("name")) if isinstance(needed, dict) else str(needed)
 
 
 class _Found(NamedTuple):

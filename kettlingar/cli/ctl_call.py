@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kettlingar.errors import HttpError, NotFound, Unavailable
+from kettlingar.errors import HttpError, NeedInfoException, NotFound, Unavailable
 
 from .ctl_args import Command
 from .ctl_output import complain, paint, say
@@ -34,12 +34,9 @@ def _call_one(control: BlockingClient, command: Command, service: str) -> None:
     from .render import show
 
     output = Output(command.options.get("output", "plain"))
-    _, method, *words = command.words
     client = _connected(control, service)
     try:
-        result = client.call(
-            method, *words, call_timeout=command.options.get("timeout"), **command.named
-        )
+        result = _result(client, command)
         if not isinstance(result, Iterator):
             show(result, output, streaming=not _for_people(output))
             return
@@ -47,6 +44,19 @@ def _call_one(control: BlockingClient, command: Command, service: str) -> None:
             show(item, output, streaming=True)
     finally:
         client.close()
+
+
+def _result(client: BlockingClient, command: Command) -> Any:
+    """Call the method; a person at a terminal is asked for what it needs to know."""
+    _, method, *words = command.words
+    named, timeout = dict(command.named), command.options.get("timeout")
+    while True:
+        try:
+            return client.call(method, *words, call_timeout=timeout, **named)
+        except NeedInfoException as need:
+            from .needs import asked
+
+            named |= asked(need, method)
 
 
 def _for_people(output: Output) -> bool:

@@ -24,6 +24,7 @@ from kettlingar.errors import (
 
 from . import commands
 from .args import Request, UsageError, nearest, parse
+from .needs import sentence
 from .render import complain
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ def code_of(problem: BaseException) -> int:
 
 def _text(problem: BaseException) -> str:
     if isinstance(problem, NeedInfoException):
-        names = [str(v["name"] if isinstance(v, dict) else v) for v in problem.needed_vars]
-        return f"{problem.comment or 'more is needed'}: give --{' --'.join(names)}"
+        return sentence(problem)
     if isinstance(problem, KeyError) and not isinstance(problem, HttpError):
         return str(problem.args[0]) if problem.args else "not found"
     return str(problem) or type(problem).__name__

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from tests.helpers import ROOT, pick_port
+
+from .terminal import answering
 
 SOURCE = '''
 import asyncio
@@ -193,21 +195,6 @@ def test_a_reader_that_has_enough_is_no_error(cat):
 
 
 def test_a_person_is_asked_for_what_the_method_needs(cat):
-    ours, theirs = pty.openpty()
-    with (
-        open(ours, "wb", buffering=0) as keyboard,
-        open(theirs, "rb") as terminal,
-        cat.begin("login", stdin=terminal, start_new_session=True) as process,
-    ):
-        try:
-            asked = ""
-            while "password: " not in asked:  # what is typed before this prompt is discarded
-                part = os.read(process.stderr.fileno(), 1000).decode()
-                assert part, asked
-                asked += part
-            keyboard.write(b"meow\n")
-            out, _ = process.communicate(timeout=10)
-        finally:
-            process.kill()
+    code, asked, out = answering(partial(cat.begin, "login"), ("password: ", b"meow\n"))
     assert asked.startswith("Who are you?\n")
-    assert (process.returncode, out) == (0, "welcome\n")
+    assert (code, out) == (0, "welcome\n")
