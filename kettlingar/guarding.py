@@ -45,6 +45,7 @@ class Listeners:
 
     def accept(self, serve: Callable[[socket.socket], None]) -> None:
         """There is no supervisor: give `serve` whatever connects."""
+        self.rest()
         self._acceptors = [
             Acceptor(self._loop, _copy(sock), lambda new, _address: serve(new), _trouble)
             for _, sock in self._copies

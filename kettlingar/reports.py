@@ -20,6 +20,7 @@ class Reports:
     def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel) -> None:
         self._loop = loop
         self._channel = channel
+        self._own: list[int] = []
         self._answering: list[int] = []
         self._done: list[int] = []
         self._returned: list[int] = []
@@ -30,7 +31,12 @@ class Reports:
     def go_on(self, channel: Channel) -> None:
         """Tell another supervisor from now on, who is told what there is by other means."""
         self._channel = channel
-        self._answering, self._done = [], []
+        self._own, self._answering, self._done, self._returned = [], [], [], []
+
+    def accepted(self, number: int) -> None:
+        """A connection that no supervisor has given to us."""
+        self._own.append(number)
+        self._flush_soon()
 
     # --- server.Observer ------------------------------------------------------
 
@@ -78,14 +84,17 @@ class Reports:
         self._flushing = False
         done = set(self._done)
         answering = [number for number in self._answering if number not in done]
-        if answering or done or self._returned:
+        if self._own or answering or done or self._returned:
             self._channel.send(
-                messages.Progress(answering=answering, done=self._done, returned=self._returned)
+                messages.Progress(
+                    own=self._own, answering=answering, done=self._done, returned=self._returned
+                )
             )
         for start in range(0, len(self._moved), MOST):
             numbers, fds = zip(*self._moved[start : start + MOST], strict=True)
             self._channel.send(messages.Moved(ids=list(numbers)), list(fds))
-        self._answering, self._done, self._returned, self._moved = [], [], [], []
+        self._moved = []
+        self._own, self._answering, self._done, self._returned = [], [], [], []
 
 
 def callers_of(origins: list[Origin]) -> list[messages.Caller]:

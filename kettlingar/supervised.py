@@ -129,6 +129,8 @@ class Worker:
 
     def _on_guard(self, message: messages.Guard, fds: list[int]) -> None:
         self._guarded.keep(message.listeners, fds)
+        if message.now and self._runtime is not None and not self._ending.begun:
+            self._accept_alone()
 
     def _on_connections(self, message: messages.Connections, fds: list[int]) -> None:
         runtime = self._runtime
@@ -234,19 +236,23 @@ class Worker:
         if self._runtime is None or self._ready is None:
             os._exit(1)  # nothing has begun, and nobody is there to tell
         self._ending.alone.set()
-        self._highest += LEAP
         self._asker.gone()
         if self._meeting is None:
             log.warning("the supervisor is gone: finishing what runs, then ending")
             self._runtime.stop_wanted.set()
             return
         log.warning("the supervisor is gone: serving on without it")
-        self._guarded.accept(self._serve_alone)
+        self._accept_alone()
         self._meeting.open()
+
+    def _accept_alone(self) -> None:
+        self._highest += LEAP
+        self._guarded.accept(self._serve_alone)
 
     def _serve_alone(self, sock: socket.socket) -> None:
         assert self._runtime is not None
         self._highest += 1
+        self._reports.accepted(self._highest)
         self._runtime.server.accept(sock, Origin(number=self._highest))
 
     def _adopted(self, channel: Channel) -> None:

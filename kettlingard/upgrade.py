@@ -163,10 +163,17 @@ class Upgrade:
         data = self._document(passage)
         log.info("upgrading pid=%d", os.getpid())
         self._custodian.stop()
+        self._share(now=True)
         try:
             become.become(self._program, data, passage.descriptors())
         finally:
+            self._share(now=False)
             self._custodian.start()
+
+    def _share(self, *, now: bool) -> None:
+        """Have workers accept: nobody is to wait for our imports."""
+        for service in self._daemon.services.values():
+            service.ingress.share(now=now)
 
     def _document(self, passage: Passage | None = None) -> bytes:
         document: dict[str, Any] = self._keeper.document()

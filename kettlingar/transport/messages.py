@@ -69,10 +69,12 @@ class Progress(Message, frozen=True, tag="progress"):
 
     `taken` is said before the worker's first read of the connection, `answering`
     when the first byte of the first answer has been sent, `done` when the worker
-    has closed its copy. `returned`: untouched, give it to somebody else. Callers'
-    ids, which are below zero, are only ever `done`.
+    has closed its copy. `returned`: untouched, give it to somebody else. `own`: it
+    has accepted these itself (Guard `now`). Callers' ids, which are below zero, are
+    only ever `done`.
     """
 
+    own: list[int] = []
     taken: list[int] = []
     answering: list[int] = []
     done: list[int] = []
@@ -172,10 +174,12 @@ class Adopt(Message, frozen=True, tag="adopt"):
 class Guard(Message, frozen=True, tag="guard"):
     """Copies of the service's listeners, instead of those of before; one descriptor each.
 
-    The worker accepts from them only while there is no supervisor.
+    The worker accepts from them only while there is no supervisor, or, with `now`, until
+    the next Guard: the supervisor becomes its next version.
     """
 
     listeners: list[str] = []  # host:port or /path.sock
+    now: bool = False
 
 
 class Connections(Message, frozen=True, tag="connections"):

@@ -91,8 +91,8 @@ class Fronts:
             raise
         return found
 
-    def share(self, channel: Channel) -> None:
-        """Let a worker guard copies of all that are open, for the time without us."""
+    def share(self, channel: Channel, *, now: bool = False) -> None:
+        """Let a worker guard copies of all that are open, for the time without us: `now`, or later."""
         fronts = [front for front in self._open if not front.closed]
         fds: list[int] = []
         try:
@@ -101,7 +101,7 @@ class Fronts:
             log.warning("listeners not shared reason=%s", why.strerror)
             close_all(fds)
             return
-        channel.send(Guard([front.spec.stream for front in fronts]), fds)
+        channel.send(Guard([front.spec.stream for front in fronts], now), fds)
 
     def that_took(self, kept: Kept) -> Front | None:
         """The one that a killed supervisor's connection came by; None if it is none of these."""

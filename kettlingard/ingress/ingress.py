@@ -72,10 +72,14 @@ class Ingress:
         Raises ListenError, and then nothing has changed.
         """
         self._fronts.become(specs)
+        self.share()
+        self._breathe()
+
+    def share(self, *, now: bool = False) -> None:
+        """Let workers accept from copies of the listeners: `now`, or should we be killed."""
         for worker in self._workers.values():
             if worker.admitted:
-                self._fronts.share(worker.channel)
-        self._breathe()
+                self._fronts.share(worker.channel, now=now)
 
     def leave_to_others(self, others: bool) -> None:
         """Programs that are no kittens accept by themselves: we only keep the listeners open."""
@@ -123,7 +127,12 @@ class Ingress:
         """This worker had another supervisor, and has these connections. It is not admitted yet."""
         worker = Worker(channel, admitted=False, inherited=set(connections))
         self._workers[run] = worker
-        self._numbers = count(max(next(self._numbers), highest + 1))
+        self._go_on_after(highest)
+
+    def _go_on_after(self, number: int) -> None:
+        """Give no number that a worker has given by itself."""
+        if number:
+            self._numbers = count(max(next(self._numbers), number + 1))
 
     def withdraw(self, run: int) -> None:
         """It gets no more; what it has, it finishes or returns."""
@@ -148,12 +157,8 @@ class Ingress:
         if worker is None:
             return
         had_room = worker.has_room
-        for number in said.taken:
-            worker.taken(number)
-        for number in said.answering:
-            worker.answering(number)
-        for number in said.done:
-            worker.done(number)
+        worker.hear(said)
+        self._go_on_after(max(said.own, default=0))
         if said.returned:
             self._take_back(worker, said.returned)
         elif not had_room:

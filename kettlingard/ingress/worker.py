@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from kettlingar.transport.channel import Channel
+from kettlingar.transport.messages import Progress
 from kettlingard.core.custody import Stage
 from kettlingard.core.marks import Whose
 from kettlingard.core.passage import PassedRun
@@ -60,21 +61,31 @@ class Worker:
         self.untaken += 1
         connection.mark(Whose.SENT)
 
-    def taken(self, number: int) -> None:
+    def hear(self, said: Progress) -> None:
+        """How far it is. What it gives back is the caller's to hear."""
+        self.inherited.update(said.own)
+        for number in said.taken:
+            self._taken(number)
+        for number in said.answering:
+            self._answering(number)
+        for number in said.done:
+            self._done(number)
+
+    def _taken(self, number: int) -> None:
         """The worker has it in its hands."""
         connection = self._advance(number, Stage.TAKEN)
         if connection is not None:
             connection.mark(Whose.THEIRS)
 
-    def answering(self, number: int) -> None:
+    def _answering(self, number: int) -> None:
         """An answer has begun: nobody else can give one, so our copy is needed no longer."""
         connection = self._advance(number, Stage.ANSWERING)
         if connection is not None:
             connection.close()
 
-    def done(self, number: int) -> None:
+    def _done(self, number: int) -> None:
         """It has ended."""
-        self.answering(number)
+        self._answering(number)
         self.connections.pop(number, None)
         self.inherited.discard(number)
 
