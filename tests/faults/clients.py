@@ -6,6 +6,7 @@ Both by the request's own id: compared, they say what was lost and what was done
 from __future__ import annotations
 
 import http.client
+import os
 import threading
 import time
 from collections import Counter
@@ -13,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PAUSE = 0.006  # seconds between two requests of one client
+# Seconds between two requests of one client.
+PAUSE = 0.006 if os.environ.get("KETTLINGAR_LONG") else 0.02
 LATE = 20.0  # seconds after which nobody waits any more
 
 KITTEN = """

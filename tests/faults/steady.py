@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-PAUSE = 0.004  # seconds between two requests of one client
+PAUSE = 0.01  # seconds between two requests of one client
 
 
 @dataclass

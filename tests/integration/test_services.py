@@ -101,7 +101,7 @@ def test_a_rolling_restart_loses_no_request(up):
 
     def ask_until_stopped(_number):
         statuses = []
-        while not stop.is_set():
+        while not stop.wait(0.005):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             connection.request("GET", "/search?q=cat")
             statuses.append(connection.getresponse().status)
