@@ -42,7 +42,8 @@ def test_two_thousand_requests_in_flight_leave_no_error_and_no_descriptor(
     outcome = Load(one.port, "/pid", count=2000, in_flight=32, keep_alive=keep_alive).run()
     assert outcome.statuses == {200: 2000}
     wait_for(
-        lambda: all(map(int.__le__, open_now(), before)), what=f"descriptors as they were ({before})"
+        lambda: all(map(int.__le__, open_now(), before)),
+        what=f"descriptors as they were ({before})",
     )
 
 
