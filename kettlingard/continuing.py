@@ -47,7 +47,7 @@ def _resume(
         service.ingress.inherit(
             {stream: socket.socket(fileno=fd) for stream, fd in passed.listeners.items()}
         )
-        service.listening.keep(service.spec.listen, service.around.loop.time())
+        service.listening.keep(service.listeners, service.around.loop.time())
     kittens = {n: one.channel for n, one in workers.items() if one.launch.spec.is_kitten}
     service.ingress.unpack(passed, kittens)
     for number, worker in workers.items():

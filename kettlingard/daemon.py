@@ -170,6 +170,7 @@ class Daemon:
             logs=Path(self.layout.log),
             open_files=self._open_files,
             cgroups=self.cgroups,
+            url_files=self.layout.mode != "system",
             circumstances=self._circumstances,
             waits_for=self.bonds.waits_for,
             changed=self._changed,

@@ -26,7 +26,7 @@ from kettlingard.core.parse import Problem
 from kettlingard.core.place import Standing
 from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.snapshot import RunRecord
-from kettlingard.core.spec import AccessKeys, ServiceSpec
+from kettlingard.core.spec import AccessKeys, ListenerSpec, ServiceSpec
 from kettlingard.core.state import Circumstances, Load, Member, ServiceState
 from kettlingard.core.vocabulary import BecameReady, Event, Reported
 from kettlingard.core.words import Word, service_word
@@ -44,6 +44,7 @@ from .events import History
 from .grants import Grants, owner, read_rights
 from .ingress import Ingress
 from .listening import Listening
+from .urlfile import UrlFile
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Surroundings:
     logs: Path
     open_files: OpenFiles  # a worker's limit where its definition says nothing
     cgroups: Cgroups
+    url_files: bool  # written where a definition has no [access]
     circumstances: Callable[[Running], Circumstances]
     waits_for: Callable[[Running], list[str]]
     changed: Callable[[str], None]  # told by name
@@ -88,6 +90,7 @@ class Running:
         self.ingress = around.ingress(name)
         self.grants = Grants(name, read_rights(AccessKeys(), owner())[0], self._refused)
         self.listening = Listening(name, self.ingress)
+        self.url_file = UrlFile(around.folder / name, name, default=around.url_files)
         self.demand = Demand(around.loop, self.look, lambda: self.ingress.load)
         self.ingress.on_load = lambda: self.demand.noted(self.state)
         self.crew = Crew(
@@ -146,8 +149,8 @@ class Running:
     def look(self) -> None:
         """Do what is due, and wait for what will be."""
         now = self._now()
-        lives = self.state.wanted.instances or self.state.members
-        self.listening.keep(self.spec.listen if self.spec is not None and lives else (), now)
+        self.listening.keep(self.listeners, now)
+        self._publish()
         before, around = self.state, self._circumstances(now)
         self.state, output = actor.tick(self.state, now, around, random)
         self.demand.decided(before, self.state)
@@ -163,6 +166,22 @@ class Running:
             self.around.changed(self.name)
         if self.state.paused:
             self.update_failed(self.state.paused)
+
+    @property
+    def lives(self) -> bool:
+        """It is wanted, or not gone yet."""
+        return bool(self.state.wanted.instances or self.state.members)
+
+    @property
+    def listeners(self) -> tuple[ListenerSpec, ...]:
+        """Those that are to be open now."""
+        if self.spec is None or not self.lives:
+            return ()
+        return (*self.spec.listen, *self.url_file.listeners(self.spec))
+
+    def _publish(self) -> None:
+        addresses = [str(one["address"]) for one in self.ingress.describe()]
+        self.url_file.keep(self.spec if self.lives else None, self.secret, addresses)
 
     def update_failed(self, reason: str) -> None:
         """A new generation cannot be rolled out."""
@@ -289,3 +308,4 @@ class Running:
             self._timer.cancel()
         self.demand.close()
         self.ingress.close()
+        self.url_file.keep(None, "", ())

@@ -181,6 +181,7 @@ class Service(Running):
         self.secret = secrets.token_urlsafe(SECRET_BYTES)
         for worker in self.workers.values():
             worker.configure({}, self.secret)
+        self._publish()
 
     def send(self, signal: int, places: Collection[int]) -> list[int]:
         """Send a signal to all its processes, or to those of some instances; return their pids."""

@@ -27,7 +27,7 @@ from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, t
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles, raise_open_files
-from kettlingard.host.listeners import listen
+from kettlingard.host.listeners import Manner, listen
 from kettlingard.host.meeting import clear
 from kettlingard.host.possible import House
 from kettlingard.host.signals import Signals, Wish
@@ -264,7 +264,7 @@ def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> A
         sock = socket.socket(fileno=start.before.passage.control)
     else:
         path, mode = start.layout.socket, start.settings.daemon.control_mode
-        sock = start.handed.copy("control", path) or listen(path, mode=mode)
+        sock = start.handed.copy("control", path) or listen(path, Manner(mode=mode))
     return Acceptor(loop, sock, accepted, trouble)
 
 

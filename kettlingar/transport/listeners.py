@@ -14,14 +14,22 @@ from contextlib import suppress
 from .unixpath import StrPath, unix_address
 
 BACKLOG = 1024
+IP_FREEBIND = 15  # ip(7); Python has no name for it before 3.13
 UNSENT = 128 * 1024  # bytes that the kernel takes ahead of the network: what a dead reader costs us
 ANY = {"", "*"}  # every address, IPv4 and IPv6
 
 
 def bind_tcp(
-    host: str, port: int, backlog: int = BACKLOG, *, ipv6_only: bool = False
+    host: str,
+    port: int,
+    backlog: int = BACKLOG,
+    *,
+    ipv6_only: bool = False,
+    freebind: bool = False,
 ) -> socket.socket:
     """Return a socket that listens on `host` and `port` (0: the kernel chooses one).
+
+    With `freebind` the address need not be there yet (ip(7)).
 
     "", "*" and "::" are every address of both families (unless `ipv6_only`),
     "0.0.0.0" only the older one's. OSError says what cannot be listened on and why.
@@ -38,6 +46,8 @@ def bind_tcp(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)
+        if freebind:
+            sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         sock.bind(address)
         sock.listen(backlog)
     except OSError as error:

@@ -17,6 +17,8 @@ from .spec import (
     FREE_TABLES,
     KITTENS_ONLY,
     LISTENERS_KITTENS_ONLY,
+    OF_ADDRESSES,
+    OF_PATHS,
     REFUSED_TABLES,
     TABLES,
     Key,
@@ -210,6 +212,8 @@ def _listeners(data: object, short: Iterable[str], reading: Reading) -> tuple[Li
         reading.problem(("listen",), str(wrong(data, "a list of tables: write [[listen]]")), data)
         data = []
     found = [read_table(ListenerSpec, item, ("listen", n), reading) for n, item in enumerate(data)]
+    for number, listener in enumerate(found):
+        check_listener(listener, data[number], number, reading)
     found += [ListenerSpec(name=address, stream=address) for address in short]
     names: set[str] = set()
     for number, listener in enumerate(found):
@@ -219,6 +223,17 @@ def _listeners(data: object, short: Iterable[str], reading: Reading) -> tuple[Li
             reading.problem(path, "this name is taken by another listener", listener.name)
         names.add(listener.name)
     return tuple(found)
+
+
+def check_listener(
+    listener: ListenerSpec, given: Mapping[str, Any], number: int, reading: Reading
+) -> None:
+    """Keys that mean nothing for what it listens on."""
+    path = listener.stream.startswith("/")
+    for name in OF_ADDRESSES if path else OF_PATHS:
+        if name in given and listener.stream:
+            why = f"means nothing for {'a path' if path else 'host:port'}; remove it"
+            reading.problem(("listen", number, name), why)
 
 
 def expand(config: Mapping[str, Any], name: str, instance: int) -> dict[str, Any]:

@@ -230,10 +230,10 @@ class ListenerSpec:
     stream: str = _key(ADDRESS, "", S, "host:port, [::]:port or /path.sock", required=True)
     backlog: int = _key(at_least(1), 1024, S, "connections that the kernel keeps waiting")
     socket_mode: int = _key(OCTAL, 0o660, S, "mode of a /path.sock")
-    socket_user: object = _later(TEXT, S, "owner of a /path.sock")
-    socket_group: object = _later(TEXT, S, "group of a /path.sock")
-    freebind: object = _later(BOOL, S, "bind an address that is not there yet")
-    ipv6_only: object = _later(BOOL, S, "no IPv4 on [::]")
+    socket_user: str = _key(TEXT, "", S, "owner of a /path.sock; default: kettlingard's")
+    socket_group: str = _key(TEXT, "", S, "group of a /path.sock; default: kettlingard's")
+    freebind: bool = _key(BOOL, False, S, "listen on an address that is not there yet")
+    ipv6_only: bool = _key(BOOL, False, S, "no IPv4 on [::]")
     dispatch: str = _key(choice("pass", later=("share",)), "pass", R, "who accepts")
     balance: str = _key(choice("least", "round-robin"), "least", L, "which worker")
     hold_timeout: float = _key(DURATION, 10.0, L, "wait so long for a ready worker")
@@ -249,7 +249,13 @@ class AccessKeys:
     call: tuple[str, ...] = _key(list_of(RULE), (), L, "may call methods")
     control: tuple[str, ...] = _key(list_of(RULE), (), L, "may start and stop")
     methods: Mapping[str, tuple[str, ...]] = _key(RULES, {}, L, "who may call single methods")
-    url_file: object = _later(BOOL, R, "write .url and .sock for clients that know no supervisor")
+    url_file: bool | None = _key(
+        BOOL,
+        None,
+        R,
+        "SERVICE.url and .sock in its folder, for clients that know no supervisor; whoever reads it "
+        "may call everything; default: with --user and --home, without [access]",
+    )
     public_methods: tuple[str, ...] | None = _key(PUBLIC, None, L, "public_* reached by TCP")
 
 
@@ -331,8 +337,10 @@ KITTENS_ONLY = (
     "pool.min_instances", "pool.max_instances", "pool.idle_timeout", "pool.recycle_requests",
     "config", "service.kitten", "service.python", "service.python_path", "service.drain_timeout",
     "service.watchdog_timeout", "pool.zygote", "pool.preload", "access.call", "access.methods",
-    "access.public_methods", "log.level",
+    "access.public_methods", "access.url_file", "log.level",
 )  # fmt: skip
+OF_PATHS = ("socket_mode", "socket_user", "socket_group")
+OF_ADDRESSES = ("freebind", "ipv6_only")
 LISTENERS_KITTENS_ONLY = ("dispatch", "balance", "hold_timeout", "max_held")
 
 

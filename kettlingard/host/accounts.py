@@ -73,6 +73,14 @@ def account(user: str, group: str = "", more: Iterable[str] = ()) -> Account:
     return Account(entry.pw_name, entry.pw_dir, Ids(entry.pw_uid, gid, tuple(sorted(groups))))
 
 
+def owner_of(user: str, group: str) -> tuple[int, int]:
+    """The numbers of a user and a group by their names; -1 where none is named.
+
+    Raises ValueError that names what this machine does not have.
+    """
+    return _user(user).pw_uid if user else -1, _gid(group) if group else -1
+
+
 def variables_of(uid: int) -> dict[str, str]:
     """How a process of this user is to see itself; nothing where nobody knows the user."""
     try:

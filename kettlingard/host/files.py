@@ -62,7 +62,14 @@ def _unusable(path: Path, why: OSError) -> PathError:
     return PathError(f"cannot use {path}: {os.strerror(why.errno or 0)} ({why.filename or path})")
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+def write_atomic(
+    path: Path,
+    data: bytes,
+    mode: int = 0o600,
+    *,
+    durable: bool = True,
+    owner: tuple[int, int] | None = None,
+) -> None:
     """Replace a file: readers see the old or the new content, if `durable` also after a power failure.
 
     It has its mode from birth. Raises OSError; the old file then is as it was.
@@ -74,6 +81,8 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = 
         try:
             with os.fdopen(fd, "wb") as file:
                 os.fchmod(fd, mode)  # whatever the umask
+                if owner is not None:
+                    os.fchown(fd, *owner)
                 file.write(data)
                 file.flush()
                 if durable:

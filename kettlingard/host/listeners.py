@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from kettlingar.transport.listeners import BACKLOG, bind_tcp, bind_unix
@@ -30,15 +31,33 @@ def split_address(stream: str) -> tuple[str, int]:
     return host.strip("[]") if host != "[::]" else "::", int(port)
 
 
-def listen(stream: str, *, backlog: int = BACKLOG, mode: int = 0o660) -> socket.socket:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an address is opened."""
+
+    backlog: int = BACKLOG
+    mode: int = 0o660  # of a path
+    owner: tuple[int, int] = (-1, -1)  # uid and gid of a path; -1: ours
+    freebind: bool = False
+    ipv6_only: bool = False
+
+
+def listen(stream: str, manner: Manner = Manner()) -> socket.socket:
     """Open `host:port` or `/path.sock`: non-blocking, close-on-exec, the caller's to close.
 
     Raises ListenError, which says why, who has the address where that is known, and what to do.
     """
     try:
         if is_path(stream):
-            return bind_unix(stream, backlog, mode)
-        return bind_tcp(*split_address(stream), backlog)
+            sock = bind_unix(stream, manner.backlog, manner.mode)
+            own(stream, manner.owner)
+            return sock
+        return bind_tcp(
+            *split_address(stream),
+            manner.backlog,
+            freebind=manner.freebind,
+            ipv6_only=manner.ipv6_only,
+        )
     except ValueError as why:
         raise ListenError(f"cannot listen on {stream}: {why}", stream, errno.EINVAL) from why
     except OSError as why:
@@ -47,6 +66,12 @@ def listen(stream: str, *, backlog: int = BACKLOG, mode: int = 0o660) -> socket.
         if number == errno.EADDRINUSE:
             text = _taken(stream)
         raise ListenError(text, stream, number) from why
+
+
+def own(path: str, owner: tuple[int, int]) -> None:
+    """Give the socket at this path to a user and a group. Raises OSError."""
+    if owner != (-1, -1):
+        os.chown(path, *owner, follow_symlinks=False)
 
 
 def local_address(sock: socket.socket) -> str:

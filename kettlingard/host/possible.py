@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kettlingard.core import limits
 from kettlingard.core.spec import ServiceSpec
 
 from . import cgroup, journal
-from .accounts import account, is_ours
+from .accounts import account, is_ours, owner_of
+from .listeners import is_path
 
 NOT_ROOT = (
     "with --system a service runs as a user other than root; "
@@ -30,7 +32,36 @@ class House:
 
 def impossible(spec: ServiceSpec, house: House) -> list[Wrong]:
     """Everything of this definition that cannot be done here."""
-    return [*_user(spec, house), *_journal(spec), *_limits(spec, house)]
+    return [
+        *_user(spec, house),
+        *_journal(spec),
+        *_limits(spec, house),
+        *_url_file(spec),
+        *_sockets(spec),
+    ]
+
+
+def _sockets(spec: ServiceSpec) -> Iterator[Wrong]:
+    for number, one in enumerate(spec.listen):
+        try:
+            uid, gid = owner_of(one.socket_user, one.socket_group)
+        except ValueError as why:
+            yield f"listen[{number}].socket_{'user' if 'user' in str(why) else 'group'}", str(why)
+            continue
+        if os.geteuid() and uid not in {-1, os.geteuid()}:
+            yield f"listen[{number}].socket_user", "only root can give a socket away"
+        if os.geteuid() and gid not in {-1, os.getegid(), *os.getgroups()}:
+            yield f"listen[{number}].socket_group", "we are not in this group"
+
+
+def _url_file(spec: ServiceSpec) -> Iterator[Wrong]:
+    """The socket is for services of our own user; others have nothing to be written but TCP."""
+    keys = spec.service
+    if not spec.access.url_file or not keys.user or any(not is_path(o.stream) for o in spec.listen):
+        return
+    with suppress(ValueError):  # said above
+        if not is_ours(account(keys.user, keys.group, keys.supplementary_groups).ids):
+            yield "access.url_file", "a service of another user needs a TCP listener for this"
 
 
 def _limits(spec: ServiceSpec, house: House) -> Iterator[Wrong]:

@@ -15,7 +15,8 @@ from typing import Any
 from kettlingar.transport.acceptor import Acceptor
 from kettlingard.core.marks import Whose
 from kettlingard.core.spec import ListenerSpec
-from kettlingard.host.listeners import is_path, local_address, split_address
+from kettlingard.host.accounts import owner_of
+from kettlingard.host.listeners import is_path, local_address, own, split_address
 from kettlingard.host.marks import Marks
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,17 @@ class Front:
             self._acceptor.sock.listen(spec.backlog)
         if is_path(spec.stream) and spec.socket_mode != self.spec.socket_mode:
             Path(spec.stream).chmod(spec.socket_mode)
+        if is_path(spec.stream) and _owner(spec) != _owner(self.spec):
+            self._give_to(*_owner(spec))
         self.spec = spec
+
+    def _give_to(self, user: str, group: str) -> None:
+        try:
+            uid, gid = owner_of(user, group)
+            ours = os.geteuid(), os.getegid()
+            own(self.spec.stream, (ours[0] if uid < 0 else uid, ours[1] if gid < 0 else gid))
+        except (ValueError, OSError) as why:
+            log.error("socket not given away address=%s: %s", self.spec.stream, why)  # noqa: TRY400  no defect
 
     def fileno(self) -> int:
         """The descriptor, to be kept over an exec."""
@@ -142,6 +153,10 @@ class Front:
         if self._inode is not None and _inode(self.spec.stream) == self._inode:
             with suppress(OSError):
                 os.unlink(self.spec.stream)
+
+
+def _owner(spec: ListenerSpec) -> tuple[str, str]:
+    return spec.socket_user, spec.socket_group
 
 
 def _inode(stream: str) -> tuple[int, int] | None:

@@ -36,13 +36,13 @@ class Fronts:
 
         Raises ListenError; then all are as they were.
         """
-        old = {front.spec.stream: front for front in self._open}
-        kept = [(old.pop(spec.stream), spec) for spec in specs if spec.stream in old]
-        stay = {spec.stream for _, spec in kept}
+        old = {_place(front.spec): front for front in self._open}
+        kept = [(old.pop(_place(spec)), spec) for spec in specs if _place(spec) in old]
+        stay = {_place(spec) for _, spec in kept}
         made: list[Front] = []
         leaving = list(old.values())
         try:
-            new = (spec for spec in specs if spec.stream not in stay)
+            new = (spec for spec in specs if _place(spec) not in stay)
             # Those that were made before an error stay in the list.
             made.extend(self._make_instead(spec, leaving) for spec in new)
         except ListenError:
@@ -113,6 +113,11 @@ class Fronts:
         for front in self._open:
             front.close()
         self._open = []
+
+
+def _place(spec: ListenerSpec) -> tuple[str, bool, bool]:
+    """What a socket keeps for ever: another one of these is another socket."""
+    return spec.stream, spec.freebind, spec.ipv6_only
 
 
 def _port(spec: ListenerSpec) -> str | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from errno import EINVAL
 
 from kettlingard.core.spec import ListenerSpec
+from kettlingard.errors import ListenError
+from kettlingard.host.accounts import owner_of
 from kettlingard.host.handed import Handed
-from kettlingard.host.listeners import listen
+from kettlingard.host.listeners import Manner, listen
 
 
 class Opening:
@@ -30,10 +33,18 @@ class Opening:
         handed = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
         if handed is not None:
             return handed, True
-        return listen(spec.stream, backlog=spec.backlog, mode=spec.socket_mode), False
+        return listen(spec.stream, _manner(spec)), False
 
     def close(self) -> None:
         """Those that nobody has asked for."""
         for sock in self._inherited.values():
             sock.close()
         self._inherited = {}
+
+
+def _manner(spec: ListenerSpec) -> Manner:
+    try:
+        owner = owner_of(spec.socket_user, spec.socket_group)
+    except ValueError as why:
+        raise ListenError(f"cannot listen on {spec.stream}: {why}", spec.stream, EINVAL) from why
+    return Manner(spec.backlog, spec.socket_mode, owner, spec.freebind, spec.ipv6_only)

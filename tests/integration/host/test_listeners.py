@@ -11,7 +11,7 @@ import pytest
 
 from kettlingard.errors import ListenError
 from kettlingard.host import listeners
-from kettlingard.host.listeners import listen, local_address
+from kettlingard.host.listeners import Manner, listen, local_address
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_listener_is_nonblocking_and_not_inherited():
 
 def test_a_unix_listener_is_at_its_path_with_its_mode(tmp_path):
     path = tmp_path / "blog.sock"
-    with listen(str(path), mode=0o660) as sock:
+    with listen(str(path), Manner(mode=0o660)) as sock:
         assert path.is_socket()
         assert path.stat().st_mode & 0o777 == 0o660
         assert local_address(sock) == str(path)

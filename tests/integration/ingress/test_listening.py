@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import socket
 
 import pytest
@@ -100,6 +103,49 @@ def test_the_path_of_a_unix_listener_is_removed_with_it(run_async, farm, tmp_pat
             f.ingress.open([spec(str(path), socket_mode=0o666)])
             assert path.stat().st_mode & 0o777 == 0o666
         assert not path.exists()
+
+    run_async(go())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away")
+def test_a_unix_listener_belongs_to_whom_the_definition_says(run_async, farm, tmp_path):
+    async def go() -> None:
+        path = tmp_path / "blog.sock"
+        async with farm() as f:
+            f.listen(str(path), socket_user="nobody", socket_group="daemon")
+            found = path.stat()
+            assert pwd.getpwuid(found.st_uid).pw_name == "nobody"
+            assert grp.getgrgid(found.st_gid).gr_name == "daemon"
+            f.ingress.open([spec(str(path), socket_group="daemon")])
+            assert path.stat().st_uid == 0
+            with pytest.raises(ListenError, match='has no user "nobody-at-all"'):
+                f.ingress.open([spec(f"{path}.2", "other", socket_user="nobody-at-all")])
+
+    run_async(go())
+
+
+def test_an_address_that_is_not_there_yet_can_be_listened_on(run_async, farm):
+    async def go() -> None:
+        async with farm() as f:
+            with pytest.raises(ListenError):
+                f.listen("192.0.2.1:0")  # RFC 5737: nobody's
+            assert f.listen("192.0.2.1:0", freebind=True).startswith("192.0.2.1:")
+
+    run_async(go())
+
+
+def test_a_socket_for_ipv6_alone_is_another_socket(run_async, farm, free_port):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+
+    async def go() -> None:
+        port = free_port()
+        async with farm() as f:
+            f.ingress.open([spec(f"[::]:{port}")])
+            (await Client.connect(f"127.0.0.1:{port}")).close()
+            f.ingress.open([spec(f"[::]:{port}", ipv6_only=True)])
+            with pytest.raises(ConnectionRefusedError):
+                await Client.connect(f"127.0.0.1:{port}")
 
     run_async(go())
 

@@ -89,6 +89,15 @@ def test_a_program_has_a_command_and_a_kitten_a_class():
     assert "is for programs that are no kittens" in problems(KITTEN + 'exec = ["x"]\n')[0]
 
 
+def test_keys_of_a_listener_that_mean_nothing_for_its_address_are_refused():
+    tcp = '[[listen]]\nname = "a"\nstream = "[::]:1"\nsocket_mode = "0600"\nfreebind = true\n'
+    path = '[[listen]]\nname = "b"\nstream = "/b.sock"\nsocket_user = "x"\nipv6_only = true\n'
+    assert [problem.split(": ", 1)[1] for problem in problems(KITTEN + tcp + path)] == [
+        "listen[0].socket_mode: means nothing for host:port; remove it",
+        "listen[1].ipv6_only: means nothing for a path; remove it",
+    ]
+
+
 def test_keys_that_mean_nothing_to_a_program_are_refused():
     text = '[service]\ntype = "notify"\nexec = ["x"]\npython_path = ["."]\n[config]\na = 1\n'
     listener = '[[listen]]\nname = "a"\nstream = ":1"\nbalance = "least"\n'
