@@ -135,3 +135,42 @@ def test_stop_first_never_has_two_at_once(steady):
     assert load.errors == []
     log = (one.home / "log" / "kettlingard.log").read_text()
     assert log.index("exited service=steady instance=1 run=1") < log.index("run=2")
+
+
+PICKY = """
+    import os
+    from kettlingar import RPCKitten
+
+    class Picky(RPCKitten):
+        class Configuration(RPCKitten.Configuration):
+            APP_NAME = "picky"
+
+        async def init_servers(self, servers):
+            if os.environ.get("REFUSES") == os.environ["KETTLINGARD_INSTANCE"]:
+                raise RuntimeError("not here")
+            return servers
+"""
+GOES_ON = """
+[pool]
+instances = 3
+[update]
+failure_action = "continue"
+monitor = 0
+[environment]
+REFUSES = "{refuses}"
+"""
+
+
+def test_an_update_that_goes_on_leaves_the_place_where_it_fails_as_it_was(
+    supervisor, service_module
+):
+    service_module("picky", PICKY)
+    one = supervisor({"picky": definition("picky:Picky", GOES_ON.replace("{refuses}", "-"))})
+    before = one.ready("picky")
+    one.define("picky", definition("picky:Picky", GOES_ON.replace("{refuses}", "2")))
+    done = one.ctl("restart", "picky", check=False)
+    assert done.returncode == 1, done.stdout
+    after = one.pids("picky")
+    assert (after[0] not in before, after[2] not in before) == (True, True)
+    assert after[1] == before[1]
+    assert one.status("picky")["state"] == "degraded"
