@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from kettlingard.core.custody import FATES, Fate, Stage, Touch, fate, touched
+from kettlingard.core.custody import FATES, Fate, Stage, Touch, fate, rescued, touched
+from kettlingard.core.marks import Whose
 
 ESTABLISHED, FIN_WAIT2, CLOSED, CLOSE_WAIT = 1, 5, 7, 8
 
@@ -58,3 +59,23 @@ def test_where_the_kernel_says_nothing_the_workers_word_counts():
 
 def test_an_answer_that_has_begun_is_only_ended():
     assert {fate(Stage.ANSWERING, touch) for touch in Touch} == {Fate.CUT}
+
+
+@pytest.mark.parametrize(
+    ("whose", "touch", "known", "what"),
+    [
+        (Whose.OURS, Touch.UNTOUCHED, False, Fate.AGAIN),
+        (Whose.OURS, Touch.ANSWERED, False, Fate.AGAIN),  # kept, between two requests
+        (Whose.SENT, Touch.UNTOUCHED, False, Fate.AGAIN),  # its worker has died too
+        (Whose.SENT, Touch.READ, False, Fate.SORRY),
+        (Whose.SENT, Touch.UNTOUCHED, True, Fate.FORGET),  # its worker has it
+        (Whose.SENT, Touch.READ, True, Fate.FORGET),
+        (Whose.NOBODY_SAID, Touch.UNTOUCHED, False, Fate.AGAIN),  # accepted in the last moment
+        (Whose.NOBODY_SAID, Touch.ANSWERED, False, Fate.FORGET),  # refused
+        (Whose.NOBODY_SAID, Touch.GONE, False, Fate.FORGET),
+    ],
+)
+def test_a_dead_supervisors_connection_goes_on_unless_somebody_may_have_it(
+    whose, touch, known, what
+):
+    assert rescued(whose, touch, known=known) is what
