@@ -112,6 +112,7 @@ class Daemon:
                 service.look()
             elif self.starts_by_itself(service):
                 service.start("boot")
+        self._handed.forget_kept()
 
     def starts_by_itself(self, service: Service) -> bool:
         """It is enabled, and nobody has stopped it since the machine's boot."""
@@ -147,6 +148,7 @@ class Daemon:
             service.close()
         self.services.clear()
         self.ended.clear()
+        self._handed.store.outlives = False
         self.state = "booting"
 
     def reread(self, name: str) -> Definition:
@@ -290,6 +292,7 @@ class Daemon:
         else:
             log.info("draining services=%d by=%s", len(self.services), by)
             self.state = "draining"
+            self._handed.store.outlives = True
             self._drain_until = self.loop.time() + self.timeout_stop
         self._stop_next()
 

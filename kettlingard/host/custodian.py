@@ -23,6 +23,7 @@ from typing import NoReturn
 
 import msgspec
 
+from kettlingar import _compat
 from kettlingar.transport.fdpass import recv_fds, rights
 from kettlingar.transport.peercred import peer
 from kettlingar.transport.unixpath import unix_address
@@ -68,6 +69,7 @@ def start(supervisor: int, marks: Marks, folder: Path) -> int:
 
 def _keep(supervisor: int, marks: Marks, folder: Path) -> NoReturn:
     try:
+        _compat.set_process_title("kettlingard: custodian")
         ended = select.poll()
         ended.register(supervisor, select.POLLIN)
         while not ended.poll():

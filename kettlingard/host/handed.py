@@ -7,6 +7,7 @@ import socket
 from collections.abc import MutableMapping
 from contextlib import suppress
 
+from .fdstore import SUFFIX, Store
 from .listeners import is_path, local_address, split_address
 
 FIRST = 3
@@ -14,17 +15,23 @@ _NAMES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
 class Handed:
-    """Owns these sockets for as long as we live: whoever gave them keeps a copy anyway."""
+    """Owns these sockets for as long as we live: whoever gave them keeps a copy anyway.
 
-    def __init__(self, found: list[tuple[str, socket.socket]]) -> None:
-        self._found = found
+    Those that come out of its `store` were ours before: they go to whoever takes them.
+    """
+
+    def __init__(self, found: list[tuple[str, socket.socket]], store: Store | None = None) -> None:
+        self.store = store or Store()
+        self._kept = {n.removesuffix(SUFFIX): s for n, s in found if n.endswith(SUFFIX)}
+        self._found = [(name, sock) for name, sock in found if not name.endswith(SUFFIX)]
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Handed:
         """Take what is meant for this very process; the variables are removed."""
+        store = Store.from_environment(environ)
         pid, number, names = (environ.pop(name, "") for name in _NAMES)
         if pid != str(os.getpid()) or not number.isdecimal():
-            return cls([])
+            return cls([], store)
         called = names.split(":")
         found = []
         for index in range(int(number)):
@@ -32,7 +39,23 @@ class Handed:
                 sock = socket.socket(fileno=FIRST + index)
                 sock.set_inheritable(False)
                 found.append((called[index] if index < len(called) else "", sock))
-        return cls(found)
+        return cls(found, store)
+
+    def kept(self, name: str, stream: str) -> socket.socket | None:
+        """Ours of that name, if it still listens where it should; it is the caller's now."""
+        sock = self._kept.get(name)
+        if sock is None or not _listens_at(sock, stream):
+            return None
+        del self._kept[name]
+        sock.setblocking(False)
+        return sock
+
+    def forget_kept(self) -> None:
+        """Nobody has taken these: their services are gone, or listen elsewhere."""
+        for name, sock in self._kept.items():
+            sock.close()
+            self.store.remove(name)
+        self._kept = {}
 
     def copy(self, name: str, stream: str) -> socket.socket | None:
         """The one that is called so, or else the one that listens at this address."""
@@ -46,9 +69,9 @@ class Handed:
 
     def close(self) -> None:
         """Let go of them."""
-        for _, sock in self._found:
+        for sock in (*self._kept.values(), *(sock for _, sock in self._found)):
             sock.close()
-        self._found = []
+        self._found, self._kept = [], {}
 
 
 def _copied(sock: socket.socket) -> socket.socket:

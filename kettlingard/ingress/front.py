@@ -38,7 +38,7 @@ class Front:
         on_connection: Callable[[Front, socket.socket], None],
         after_batch: Callable[[], None],
         refusal: bytes,
-        handed: bool = False,
+        goes_on: Callable[[], bool],
         marks: Marks | None = None,
         key: int = 0,
     ) -> None:
@@ -48,8 +48,8 @@ class Front:
         self._loop = loop
         self._silent_until = 0.0
         self._marks, self.key = marks, key  # by which our custodian knows it
-        self._handed = handed  # somebody else has it too, and goes on with it after us
-        self._inode = None if handed else _inode(spec.stream)
+        self._goes_on = goes_on  # asked at its end: has somebody else it too, who goes on with it?
+        self._inode = _inode(spec.stream)
 
         def accepted(connection: socket.socket, _address: Any) -> None:
             on_connection(self, connection)
@@ -146,11 +146,14 @@ class Front:
 
     def close(self) -> None:
         """Stop listening, whoever guards a copy; a path of ours is removed."""
-        if not self.closed and not self._handed:
+        if self.closed:
+            return
+        goes_on = self._goes_on()
+        if not goes_on:
             with suppress(OSError):
                 self._acceptor.sock.shutdown(socket.SHUT_RDWR)
         self._acceptor.close()
-        if self._inode is not None and _inode(self.spec.stream) == self._inode:
+        if not goes_on and self._inode is not None and _inode(self.spec.stream) == self._inode:
             with suppress(OSError):
                 os.unlink(self.spec.stream)
 

@@ -102,7 +102,7 @@ class Ingress:
             on_connection=self._accepted,
             after_batch=self._dispatch,
             refusal=self._ends.nobody,
-            handed=handed,
+            goes_on=lambda: handed or self._opening.goes_on(spec),
             marks=self._marks,
             key=key_of(self._service, spec.stream),
         )

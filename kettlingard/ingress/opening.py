@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from errno import EINVAL
 
+from kettlingard.core.marks import key_of
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.accounts import owner_of
@@ -27,13 +28,26 @@ class Opening:
 
     def open(self, spec: ListenerSpec) -> tuple[socket.socket, bool]:
         """A listening socket, and whether somebody else has it too. Raises ListenError."""
-        inherited = self._inherited.pop(spec.stream, None)
-        if inherited is not None:
-            return inherited, False
-        handed = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
-        if handed is not None:
-            return handed, True
-        return listen(spec.stream, _manner(spec)), False
+        name, sock = self._kept_as(spec), self._inherited.pop(spec.stream, None)
+        if sock is None:
+            handed = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
+            if handed is not None:
+                return handed, True
+            sock = self._handed.kept(name, spec.stream) or listen(spec.stream, _manner(spec))
+        self._handed.store.put(name, sock.fileno())
+        return sock, False
+
+    def goes_on(self, spec: ListenerSpec) -> bool:
+        """It is to be closed: is it kept open for the next supervisor?"""
+        name, store = self._kept_as(spec), self._handed.store
+        if store.goes_on(name):
+            return True
+        store.remove(name)
+        return False
+
+    def _kept_as(self, spec: ListenerSpec) -> str:
+        """By its address too: one that moves is for a moment open at both."""
+        return f"{self._service}.{spec.name}.{key_of(self._service, spec.stream):x}"
 
     def close(self) -> None:
         """Those that nobody has asked for."""

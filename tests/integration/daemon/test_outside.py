@@ -107,6 +107,99 @@ def test_listeners_that_systemd_opened_are_taken_over(home, script):  # noqa: F8
     assert control.exists(), "what systemd made is systemd's to remove"
 
 
+KEEPER = """
+import os, sys
+names, numbers = sys.argv[1].split(":"), [int(n) for n in sys.argv[2].split(",")]
+away = [os.dup2(n, 100 + i, inheritable=False) for i, n in enumerate(numbers)]
+for number in numbers:
+    os.close(number)
+for number, fd in enumerate(away):
+    os.dup2(fd, 3 + number)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(away))}
+os.environ["LISTEN_FDNAMES"] = ":".join(names)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
+class Store:
+    """systemd's side of FDSTORE=1: real descriptors, by their names."""
+
+    def __init__(self, path):
+        self.kept = {}
+        self.environ = {**os.environ, "NOTIFY_SOCKET": str(path), "FDSTORE": "16"}
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.bind(str(path))
+        self._sock.settimeout(20)
+
+    def hear(self, until_said):
+        """Do what is asked for, up to a message that begins so."""
+        text = ""
+        while not text.startswith(until_said):
+            data, fds, _, _ = socket.recv_fds(self._sock, 4096, 16)
+            text = data.decode()
+            words = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
+            if "FDSTORE" in words:
+                self.kept.setdefault(words["FDNAME"], []).extend(fds)
+            if "FDSTOREREMOVE" in words:
+                self._close(self.kept.pop(words["FDNAME"], []))
+
+    def handing(self):
+        """The command before `up` by which it is given what is kept, and those descriptors."""
+        kept = [(name, fd) for name, fds in self.kept.items() for fd in fds[:1]]
+        names, fds = ":".join(name for name, _ in kept), [fd for _, fd in kept]
+        return [sys.executable, "-c", KEEPER, names, ",".join(map(str, fds))], fds
+
+    @staticmethod
+    def _close(fds):
+        for fd in fds:
+            os.close(fd)
+
+    def close(self):
+        for fds in self.kept.values():
+            self._close(fds)
+        self._sock.close()
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "notify")
+    yield made
+    made.close()
+
+
+def greeting(port):
+    with socket.create_connection(("127.0.0.1", port), 10) as sock:
+        return sock.recv(100).decode()
+
+
+def test_listeners_are_kept_by_systemd_while_nothing_of_us_is_there(home, script, store):  # noqa: F811
+    first, second = pick_port(), pick_port()
+    listen = '[[listen]]\nname = "{}"\nstream = "127.0.0.1:{}"\n'
+    one = listen.format("front", first)
+    define(home, "one", program(script("acceptor", ACCEPTOR), one))
+    define(home, "two", program(script("acceptor", ACCEPTOR), listen.format("back", second)))
+    process = up(home, env=store.environ)
+    store.hear("READY=1")
+    assert sorted(name.split(".")[0] for name in store.kept) == ["one", "two"]
+    process.terminate()
+    assert process.wait(20) == 0
+    with socket.create_connection(("127.0.0.1", first), 5) as waiting:  # not refused
+        (home / "services.d" / "two.toml").unlink()
+        before, fds = store.handing()
+        process = up(home, before=before, pass_fds=fds, env=store.environ)
+        store.hear("READY=1")
+        assert waiting.recv(100).decode().startswith("front ")
+    assert [name.split(".")[0] for name in store.kept] == ["one"]
+    with pytest.raises(ConnectionRefusedError):  # what nobody uses any more is given back
+        greeting(second)
+    subprocess.run([*CTL, "ctl", "--home", str(home), "stop", "one"], cwd=ROOT, check=True)
+    store.hear("FDSTOREREMOVE=1")
+    with pytest.raises(ConnectionRefusedError):
+        greeting(first)
+    process.terminate()
+    assert process.wait(20) == 0
+
+
 def ctl(control, *arguments):
     return subprocess.run(
         [*CTL, "ctl", "--socket", str(control), *arguments],
@@ -132,7 +225,9 @@ def test_as_the_first_process_of_a_container_it_reaps_and_obeys_signals(home):
     process = up(home, before=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
     until((home / "run" / "control.sock").exists, 10)
     [first] = until(lambda: children(process.pid))
-    until(lambda: [commands(pid) for pid in children(first)] == [["sleep", "600"]], 10)
+    ours = "kettlingard: custodian"
+    begun = [["sleep", "600"]]
+    until(lambda: [c for pid in children(first) if (c := commands(pid))[0] != ours] == begun, 10)
     os.kill(first, signal.SIGTERM)
     assert process.wait(20) == 0
     assert not alive(first)
