@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import alive, children, wait_for
+from tests.helpers import alive, children, command_of, wait_for
 
 PROBE = """
 import atexit
@@ -124,9 +124,8 @@ def facts(one):
 
 
 def zygotes(one):
-    """The pids of its zygotes: children that are no worker."""
-    workers = one.pids("probe")
-    return [pid for pid in children(one.pid) if pid not in workers]
+    """The pids of its zygotes."""
+    return [pid for pid in children(one.pid) if "zygote" in command_of(pid)]
 
 
 def last_end(one):
