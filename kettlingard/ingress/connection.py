@@ -26,6 +26,7 @@ class Connection:
     waiting: Deadlines[Connection] | None = None  # where its time in the hold is kept
     since: float = 0.0  # when that began
     waited: float = 0.0  # seconds in the hold before that, if workers gave it back
+    answered: bool = False  # it is kept by its client, and may have no request now
 
     def mark(self, whose: Whose) -> None:
         """Have our custodian know whose it is, should we be killed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
 
 from kettlingard.core.custody import Fate, fate, rescued
 from kettlingard.core.marks import Whose
@@ -10,13 +10,16 @@ from kettlingard.host.refusal import Refusals, unavailable
 from kettlingard.host.touch import touch_of
 
 from .connection import Connection
-from .worker import Counts
+from .worker import Counts, Worker
+
+log = logging.getLogger(__name__)
 
 
 class Ends:
     """Ends connections of one service, and counts how."""
 
     def __init__(self, service: str, refusals: Refusals, counts: Counts) -> None:
+        self._service = service
         self._refusals = refusals
         self.counts = counts
         self.nobody = unavailable(f"no instance of {service} is ready; please try again")
@@ -27,11 +30,20 @@ class Ends:
 
     def sorry(self, connection: Connection) -> None:
         """Nobody was there for it in time."""
-        self._refuse(connection, self.nobody)
+        if connection.answered:
+            connection.close()  # an answer to nothing would be taken for that to what it asks next
+        else:
+            self._refuse(connection, self.nobody)
 
-    def survivors(self, connections: Iterable[Connection]) -> list[Connection]:
+    def of_dead(self, run: int, worker: Worker) -> list[Connection]:
         """Those of a dead worker that may go to another one; the rest has been ended."""
-        return [one for one in connections if self._survives(one)]
+        before = self.counts.lost
+        self.counts.lost += len(worker.inherited)
+        survivors = [one for one in worker.connections.values() if self._survives(one)]
+        lost = self.counts.lost - before
+        if lost:
+            log.warning("connections lost service=%s run=%d count=%d", self._service, run, lost)
+        return survivors
 
     def rescued(self, whose: Whose, connection: Connection, *, known: bool) -> bool:
         """May this connection of a killed supervisor go to a worker? If not, it has been ended."""

@@ -33,6 +33,7 @@ from .ends import Ends
 from .front import Front
 from .fronts import Fronts
 from .hold import Hold
+from .moving import given_away
 from .opening import Opening
 from .worker import Counts, Worker, counts_of
 
@@ -174,32 +175,10 @@ class Ingress:
         self._again(back)
 
     def moved(self, run: int, numbers: Sequence[int], fds: Sequence[int]) -> None:
-        """A worker that drains gives kept connections away, between two requests.
-
-        Where nobody else is ready they end, as they would have there.
-        """
-        admitted = any(worker.admitted for worker in self._workers.values())
-        kept: list[Connection] = []
-        for number, fd in zip(numbers, fds, strict=True):
-            sock = socket.socket(fileno=fd)
-            sock.setblocking(False)
-            one = self._taken_from(run, number)
-            if one is None or not admitted:
-                sock.close()
-                continue
-            one.sock = sock
-            kept.append(one)
-        self._again(kept)
-
-    def _taken_from(self, run: int, number: int) -> Connection | None:
-        """A connection that this worker has no longer; one that we did not give it is a new one."""
-        worker = self._workers.get(run)
-        one = worker.lose(number) if worker is not None else None
-        front = next(iter(self._fronts), None)
-        if one is not None or worker is None or number not in worker.inherited or front is None:
-            return one
-        worker.inherited.discard(number)
-        return Connection(next(self._numbers), front, None)  # others may have had that number
+        """A worker that drains gives kept connections away, between two requests."""
+        worker, front = self._workers.get(run), next(iter(self._fronts), None)
+        pairs = zip(numbers, fds, strict=True)
+        self._again(given_away(worker, front, pairs, self._numbers))
 
     def _rested(self, worker: Worker) -> None:
         worker.rests = None
@@ -215,17 +194,7 @@ class Ingress:
             return  # the channel's end made somebody call us again
         if worker.rests is not None:
             worker.rests.cancel()
-        counts = self._ends.counts
-        lost = counts.lost
-        counts.lost += len(worker.inherited)
-        self._again(self._ends.survivors(worker.connections.values()))
-        if counts.lost > lost:
-            log.warning(
-                "connections lost service=%s run=%d count=%d",
-                self._service,
-                run,
-                counts.lost - lost,
-            )
+        self._again(self._ends.of_dead(run, worker))
 
     # --- connections ---
 

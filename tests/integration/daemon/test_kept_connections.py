@@ -1,6 +1,8 @@
 """Connections that clients keep open go on with another worker when theirs drains."""
 
 import http.client
+import os
+import signal
 
 import pytest
 
@@ -69,3 +71,15 @@ def test_a_stop_ends_kept_connections(steady, kept):
     ask(client)
     one.ctl("stop", "steady")
     assert client.sock.recv(1) == b""
+
+
+def test_a_kept_connection_waits_where_nobody_else_is_ready_yet(steady, kept):
+    one = steady("[pool]\ninstances = 2\n")
+    clients = [kept(one) for _ in range(8)]
+    asked = {ask(client) for client in clients}
+    first, second = one.pids("steady")
+    assert asked == {first, second}
+    alone = [client for client in clients if ask(client) == second]
+    os.kill(first, signal.SIGKILL)
+    one.ctl("scale", "steady=1")  # the other one drains while the first one's successor comes
+    assert {ask(client) for client in alone} == set(one.ready("steady"))
