@@ -96,6 +96,10 @@ def rescued(whose: Whose, touch: Touch, *, known: bool) -> Fate:
     return Fate.AGAIN if untouched else Fate.FORGET
 
 
-def fate(stage: Stage, touch: Touch) -> Fate:
-    """What becomes of a connection whose worker has died."""
-    return FATES[stage][touch]
+def fate(stage: Stage, touch: Touch, *, answered: bool = False) -> Fate:
+    """What becomes of a connection whose worker has died.
+
+    One that was `answered` by another worker before: the kernel's counters speak of that
+    one too, and only the worker's own word says whether it has read anything.
+    """
+    return FATES[stage][Touch.UNKNOWN if answered else touch]

@@ -25,6 +25,7 @@ class PassedConnection:
     stage: Stage
     fd: int = -1  # our copy, if there is one
     waited: float = 0.0
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

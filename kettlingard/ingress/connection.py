@@ -58,7 +58,8 @@ class Connection:
     def packed(self) -> PassedConnection:
         """As it is passed on to our next version."""
         fd = self.sock.fileno() if self.sock is not None else -1
-        return PassedConnection(self.number, self.front.spec.stream, self.stage, fd, self.waited)
+        stream = self.front.spec.stream
+        return PassedConnection(self.number, stream, self.stage, fd, self.waited, self.answered)
 
     def close(self) -> None:
         """Close our copy; a worker's lives on."""
@@ -79,5 +80,6 @@ def unpacked(passed: PassedConnection, front: Front) -> Connection:
         sock.setblocking(False)
         os.set_inheritable(passed.fd, False)
     one = Connection(passed.number, front, sock, passed.stage, waited=passed.waited)
+    one.answered = passed.answered
     one.mark(_WHOSE.get(one.stage, Whose.THEIRS))
     return one

@@ -54,7 +54,8 @@ class Ends:
         if connection.sock is None:
             self.counts.lost += 1
             return False
-        return self._meets(connection, fate(connection.stage, touch_of(connection.sock)))
+        touch, answered = touch_of(connection.sock), connection.answered
+        return self._meets(connection, fate(connection.stage, touch, answered=answered))
 
     def _meets(self, connection: Connection, what: Fate) -> bool:
         if what is Fate.AGAIN:

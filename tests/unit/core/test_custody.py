@@ -79,3 +79,8 @@ def test_a_dead_supervisors_connection_goes_on_unless_somebody_may_have_it(
     whose, touch, known, what
 ):
     assert rescued(whose, touch, known=known) is what
+
+
+def test_one_that_another_worker_answered_before_goes_by_its_workers_word_alone():
+    assert fate(Stage.SENT, Touch.ANSWERED, answered=True) is Fate.AGAIN
+    assert fate(Stage.TAKEN, Touch.ANSWERED, answered=True) is Fate.CUT
