@@ -272,15 +272,6 @@ class Daemon:
                 del self.services[name]
                 self.leaving.discard(name)
 
-    def clear_cgroups(self) -> None:
-        """End what runs have left behind that ended while nobody supervised them."""
-        marks = [run.mark for one in self.services.values() for _, run in one.orphans.values()]
-        for service in self.services.values():
-            marks += [worker.launch.mark for worker in service.workers.values()]
-        left = self.cgroups.clear(marks)
-        if left:
-            log.warning("leftovers killed of runs that have ended pids=%s", left)
-
     # --- the end ---
 
     def drain(self, by: str) -> None:

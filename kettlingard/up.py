@@ -21,14 +21,13 @@ from kettlingar.serving import Origin
 from kettlingar.transport.acceptor import Acceptor
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
-from kettlingard.host import cgroup
 from kettlingard.core.snapshot import Snapshot
+from kettlingard.host import cgroup
 from kettlingard.host.become import UPGRADE, Program, hear_again, own_program, taken
 from kettlingard.host.files import Lock, private_dir
 from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles, raise_open_files
 from kettlingard.host.listeners import Manner, listen
-from kettlingard.host.meeting import clear
 from kettlingard.host.possible import House
 from kettlingard.host.signals import Signals, Wish
 
@@ -39,6 +38,7 @@ from .control import Control
 from .custodian import Custodian, rescue
 from .daemon import Daemon
 from .keeping import Keeper, left_behind
+from .leftovers import clear
 from .logkeeping import LogKeeper
 from .outside import Outside
 from .ownlog import OwnLog
@@ -174,7 +174,7 @@ async def _up(start: _Start) -> int:
     finally:
         for close in (outside.close, adoption.close, keeper.end, custodian.close, acceptor.close):
             close()
-        clear(Path(layout.meetings))
+        clear(daemon)
         await server.drain(LAST_ANSWERS)
         daemon.close()
         await logs.close()
@@ -216,9 +216,9 @@ def _begin(daemon: Daemon, start: _Start, settled: Collection[str], logs: LogKee
     log.info("%s version=%s pid=%d socket=%s", word, __version__, os.getpid(), socket_path)
     daemon.boot(settled)
     rescue(daemon, Path(daemon.layout.custody))
+    clear(daemon)
     logs.reopen()  # workers of before may write to one that was being rotated
     daemon.reaper.sweep()  # who ended while nobody was listening
-    daemon.clear_cgroups()
     if start.before is None:
         _welcome(daemon, start.catalog, start.ctl)
 
@@ -238,9 +238,7 @@ async def _adopted(
 ) -> set[str]:
     """The services that go on as another supervisor has left them."""
     if left is None:
-        clear(Path(daemon.layout.meetings))
         return set()
-    # A worker that has not noticed yet listens in a moment: its socket must still be there then.
     daemon.state = "adopting"
     settled = await adoption.run(left)
     if adopt or not daemon.services:

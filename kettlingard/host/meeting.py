@@ -26,17 +26,6 @@ def make_meeting(path: Path) -> socket.socket:
     return sock
 
 
-def clear(folder: Path) -> None:
-    """Remove the sockets on which nobody listens: their runs have ended."""
-    for path in folder.iterdir():
-        try:
-            visit(path).close()
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-        except OSError:
-            continue  # somebody is busy there, or it is no socket of ours
-
-
 def visit(path: Path) -> socket.socket:
     """Connect to whoever listens there, without waiting. Raises OSError if nobody does."""
     sock = socket.socket(socket.AF_UNIX, _KIND)

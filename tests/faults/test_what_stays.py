@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from functools import partial
 import pytest
 
 from tests.faults.test_supervisor_dies import DEFINITION, begin
-from tests.helpers import ROOT, wait_for
+from tests.helpers import ROOT, alive, wait_for
 from tests.supervision import UP
 
 ELASTIC = DEFINITION.replace(
@@ -136,3 +137,29 @@ def codes_of(processes):
     """The exit codes of all but one of them."""
     codes = [code for process in processes if (code := process.poll()) is not None]
     return codes if len(codes) == len(processes) - 1 else None
+
+
+PROGRAM = """
+    [service]
+    type = "simple"
+    exec = ["/bin/sh", "-c", "exec sleep 600"]
+    [credentials]
+    word = "{src}/echo.py"
+"""
+
+
+def test_what_ended_while_nobody_looked_leaves_no_files(supervisor, service_module):
+    service_module("echo", "")
+    one = supervisor({"program": PROGRAM})
+    one.ready("program")
+    names = {"programs": 2, "workers": 0, "credentials": 1}
+    files = {name: set((one.home / "run" / name).iterdir()) for name in names}
+    assert {name: len(found) for name, found in files.items()} == names
+    [pid] = one.pids("program")
+    one.crash()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid))
+    one.start()
+    one.ready("program")
+    assert not any(path.exists() for found in files.values() for path in found)
+    assert {name: len(list((one.home / "run" / name).iterdir())) for name in names} == names
