@@ -12,12 +12,13 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
-from kettlingard.host import cgroup
 from pathlib import Path
 from typing import Any
 
 from kettlingar.cli.program import main as program
+from kettlingard.host import cgroup
 from tests.helpers import ROOT, Answer, alive, descendants, http_get, processes_of, wait_for
+from tests.nursery import Newborn, Nursery
 
 CTL = [
     sys.executable,
@@ -58,7 +59,9 @@ class Supervisor:
     and `{src}` the folder that `service_module` writes to.
     """
 
-    def __init__(self, definitions: Mapping[str, str], *, src: Path, port: int) -> None:
+    def __init__(
+        self, definitions: Mapping[str, str], *, src: Path, port: int, nursery: Nursery
+    ) -> None:
         # Not pytest's folder: the path of a unix socket may have 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="kd-"))
         self.services = self.home / "services.d"
@@ -66,7 +69,8 @@ class Supervisor:
         self.log = self.home / "up.log"
         self.src = src
         self.port = port
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Newborn | None = None
+        self._nursery = nursery
         for name, text in definitions.items():
             self.define(name, text)
 
@@ -83,15 +87,19 @@ class Supervisor:
 
     def start(self, *arguments: str, within: float = 15.0) -> Supervisor:
         """Run it and wait until its control socket answers."""
+        argv = [*UP, "up", "--home", str(self.home), *arguments]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*UP, "up", "--home", str(self.home), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+            if self._nursery.can_bear(os.environ):
+                self.process = self._nursery.bear(argv, log.fileno(), ROOT)
+            else:
+                self.process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=ROOT,
+                    start_new_session=True,
+                )
         wait_for(self._answers, within, "kettlingard up")
         return self
 
@@ -149,7 +157,7 @@ class Supervisor:
             if path.is_socket() or str(path).endswith(endings)
         ]
 
-    def _kill_all(self, process: subprocess.Popen[bytes]) -> None:
+    def _kill_all(self, process: subprocess.Popen[bytes] | Newborn) -> None:
         for pid in {*self._processes(), *([process.pid] if process.poll() is None else [])}:
             os.kill(pid, signal.SIGKILL)
         process.wait()
