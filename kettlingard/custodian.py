@@ -9,30 +9,21 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from kettlingard.core.marks import Whose
 from kettlingard.host import custodian
+from kettlingard.host.handed import Handed
 from kettlingard.host.marks import Marks
 from kettlingard.host.reap import ExitStatus, Reaper
 
-from .daemon import Daemon
+from .service import Service
 
 log = logging.getLogger(__name__)
 
 AGAIN = 1.0  # seconds until there is another one
-
-
-def rescue(daemon: Daemon, folder: Path) -> None:
-    """Go on with connections that custodians of killed supervisors have kept."""
-    kept = custodian.taken(folder)
-    left = kept
-    for service in daemon.services.values():
-        left = service.ingress.rescue(left, sure=not service.orphans)
-    for one in left:
-        one.sock.close()
-    if kept:
-        log.info("connections rescued count=%d of_nobody=%d", len(kept) - len(left), len(left))
 
 
 class Custodian:
@@ -48,9 +39,30 @@ class Custodian:
         self._ourselves = os.pidfd_open(os.getpid())
         self._child: tuple[int, int] | None = None  # pid, pidfd
         self._again: asyncio.TimerHandle | None = None
+        self._kept: list[custodian.Kept] = []
+
+    def begin(self, handed: Handed) -> None:
+        """From now on there is one. What those of killed supervisors have is ours: listeners first."""
+        self.start()
+        for one in custodian.taken(self._folder):
+            if one.mark.whose is Whose.LISTENER:
+                handed.keep(one.mark.listener, one.sock)
+            else:
+                self._kept.append(one)
+
+    def rescue(self, services: Iterable[Service]) -> None:
+        """Go on with connections that killed supervisors had; the listeners are open."""
+        kept, self._kept = self._kept, []
+        left = kept
+        for service in services:
+            left = service.ingress.rescue(left, sure=not service.orphans)
+        for one in left:
+            one.sock.close()
+        if kept:
+            log.info("connections rescued count=%d of_nobody=%d", len(kept) - len(left), len(left))
 
     def start(self) -> None:
-        """From now on there is one."""
+        """There is one again."""
         self._again = None
         try:
             pid = custodian.start(self._ourselves, self._marks, self._folder)

@@ -35,7 +35,7 @@ from .adopt import Adoption
 from .catalog import Catalog
 from .continuing import go_on
 from .control import Control
-from .custodian import Custodian, rescue
+from .custodian import Custodian
 from .daemon import Daemon
 from .keeping import Keeper, left_behind
 from .leftovers import clear
@@ -160,12 +160,12 @@ async def _up(start: _Start) -> int:
     settings = Settings(start.settings, daemon, start.catalog)
     signals = _hear(daemon, upgrade, logs, settings, outside)
     server = _serve(Control(daemon, upgrade, settings))
-    custodian.start()
+    custodian.begin(start.handed)
     left = _left(keeper, start)
     settled = await _before(daemon, adoption, start, left)
     acceptor = _listen(loop, start, server)
     upgrade.door = (server, acceptor)
-    _begin(daemon, start, settled, logs)
+    _begin(daemon, start, settled, logs, custodian)
     keeper.changed(list(daemon.services.values()))
     outside.begin()
     try:
@@ -210,12 +210,18 @@ def _hear(
     return signals
 
 
-def _begin(daemon: Daemon, start: _Start, settled: Collection[str], logs: LogKeeper) -> None:
+def _begin(
+    daemon: Daemon,
+    start: _Start,
+    settled: Collection[str],
+    logs: LogKeeper,
+    custodian: Custodian,
+) -> None:
     word = "upgraded" if start.before is not None else "started"
     socket_path = daemon.layout.socket
     log.info("%s version=%s pid=%d socket=%s", word, __version__, os.getpid(), socket_path)
     daemon.boot(settled)
-    rescue(daemon, Path(daemon.layout.custody))
+    custodian.rescue(daemon.services.values())
     clear(daemon)
     logs.reopen()  # workers of before may write to one that was being rotated
     daemon.reaper.sweep()  # who ended while nobody was listening

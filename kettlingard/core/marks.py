@@ -22,6 +22,7 @@ class Whose(IntEnum):
     OURS = 1  # no worker has it
     SENT = 2  # on its way to a worker, which has not said that it has it
     THEIRS = 3  # a worker's, or refused: what we have is a copy, or of no use
+    LISTENER = 4  # no connection: a listening socket of which no worker has a copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 It is a child that shares the supervisor's descriptors (host/sharing.py), and sleeps until
 that has ended. Then it closes all that others wait to see closed (channels, the lock), but
-for the connections that nobody else has, and offers those to the next supervisor at a
-socket in a private folder. When it has none, or nobody came in time, it ends.
+for the connections and listeners that nobody else has, and offers those to the next
+supervisor at a socket in a private folder. When it has none, or nobody came in time, it ends.
 
     supervisor ──killed──▶ sort ──▶ listen at PID.sock ──▶ close the rest ──▶ give ──▶ end
                                     (before the lock is free: who gets the lock finds it)
@@ -15,7 +15,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,10 @@ from kettlingar.transport.unixpath import unix_address
 from kettlingard.core.marks import Mark, Whose
 
 from .marks import Marks
+from .refusal import LINGER, unavailable
 from .sharing import fork_sharing
 
-PATIENCE = 60.0  # seconds for the next supervisor to come
+PATIENCE = 30.0  # seconds for the next supervisor to come
 ANSWER = 2.0  # seconds for it to take what it is given
 PARCEL = 200  # connections in a message
 ROOT = 0
@@ -46,7 +47,7 @@ _decode = msgspec.msgpack.Decoder(list[Mark]).decode
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A connection, and what its supervisor knew of it. The receiver owns it."""
+    """A connection or a listener, and what its supervisor knew of it. The receiver owns it."""
 
     mark: Mark
     sock: socket.socket
@@ -82,29 +83,30 @@ def _keep(supervisor: int, marks: Marks, folder: Path) -> NoReturn:
 
 
 def _nobodys(marks: Marks) -> Iterator[tuple[int, Mark]]:
-    """The connections that nobody else has, as far as that is known here."""
+    """What nobody else has, as far as that is known here."""
     seen: set[int] = set()
     found = [(fd, marks.get(fd)) for fd in map(int, os.listdir("/proc/self/fd"))]
     # One that was just being sent is here twice: with a mark, and as the copy that is sent.
     for fd, mark in sorted(found, key=lambda one: -one[1].whose):
         if mark.whose is not Whose.THEIRS:
-            cookie = _cookie(fd, accepted=mark.whose is not Whose.NOBODY_SAID)
+            cookie = _cookie(fd, mark.whose)
             if cookie and cookie not in seen:
                 seen.add(cookie)
                 yield fd, mark
 
 
-def _cookie(fd: int, *, accepted: bool) -> int:
-    """The number that the kernel has for a connection; 0 if this is none of a client's."""
+def _cookie(fd: int, whose: Whose) -> int:
+    """The number that the kernel has for this socket; 0 if it is not what was said."""
     try:
         sock = socket.socket(fileno=fd)
     except OSError:
         return 0
     try:
-        families = {socket.AF_INET, socket.AF_INET6, *([socket.AF_UNIX] if accepted else [])}
-        if sock.family not in families or sock.type != socket.SOCK_STREAM:
+        said = [socket.AF_UNIX] if whose is not Whose.NOBODY_SAID else []
+        if sock.family not in {socket.AF_INET, socket.AF_INET6, *said}:
             return 0
-        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listens = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        if sock.type != socket.SOCK_STREAM or listens is not (whose is Whose.LISTENER):
             return 0
         return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), "little")
     except OSError:
@@ -126,6 +128,7 @@ def _offer(kept: dict[int, Mark], path: Path) -> None:
             sock.settimeout(left)
             with suppress(OSError), sock.accept()[0] as visitor:
                 _give(visitor, kept)
+        _dismiss(fd for fd, mark in kept.items() if mark.whose is Whose.OURS)
     finally:
         path.unlink(missing_ok=True)
 
@@ -136,6 +139,20 @@ def _close_all_but(keep: set[int]) -> None:
         os.closerange(last, fd)
         last = fd + 1
     os.closerange(last, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+
+
+def _dismiss(fds: Iterable[int]) -> None:
+    """Nobody has come: answer those for whom nobody else can."""
+    answer, sockets = unavailable("kettlingard is not running"), []
+    for fd in fds:
+        sock = socket.socket(fileno=fd)
+        sockets.append(sock)
+        with suppress(OSError):
+            sock.setblocking(False)
+            sock.send(answer)
+            sock.shutdown(socket.SHUT_WR)
+    if sockets:
+        time.sleep(LINGER)  # a reset would overtake the answer
 
 
 def _give(visitor: socket.socket, kept: dict[int, Mark]) -> None:

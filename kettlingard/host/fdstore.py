@@ -18,6 +18,24 @@ log = logging.getLogger(__name__)
 SUFFIX = ".kept"
 
 
+def name_of(service: str, listener: str, key: int) -> str:
+    """By its key too: one that moves is for a moment open at two addresses."""
+    return f"{service}.{listener}.{key:x}"
+
+
+def is_kept(name: str) -> bool:
+    """Does a socket of this name come out of the store?"""
+    return name.endswith(SUFFIX)
+
+
+def key_in(name: str) -> int:
+    """The key of `name_of`; 0 if it is none."""
+    try:
+        return int(name.removesuffix(SUFFIX).rpartition(".")[2], 16)
+    except ValueError:
+        return 0
+
+
 class Store:
     """What we have put there; without one, nothing happens."""
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import MutableMapping
 from contextlib import suppress
 
-from .fdstore import SUFFIX, Store
+from .fdstore import SUFFIX, Store, is_kept, key_in
 from .listeners import is_path, local_address, split_address
 
 FIRST = 3
@@ -22,8 +22,8 @@ class Handed:
 
     def __init__(self, found: list[tuple[str, socket.socket]], store: Store | None = None) -> None:
         self.store = store or Store()
-        self._kept = {n.removesuffix(SUFFIX): s for n, s in found if n.endswith(SUFFIX)}
-        self._found = [(name, sock) for name, sock in found if not name.endswith(SUFFIX)]
+        self._kept = {key_in(name): (name, sock) for name, sock in found if is_kept(name)}
+        self._found = [(name, sock) for name, sock in found if not is_kept(name)]
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Handed:
@@ -41,20 +41,28 @@ class Handed:
                 found.append((called[index] if index < len(called) else "", sock))
         return cls(found, store)
 
-    def kept(self, name: str, stream: str) -> socket.socket | None:
-        """Ours of that name, if it still listens where it should; it is the caller's now."""
-        sock = self._kept.get(name)
+    def keep(self, key: int, sock: socket.socket) -> None:
+        """A custodian had this one, of ours too."""
+        if key in self._kept:
+            sock.close()
+        else:
+            self._kept[key] = "", sock
+
+    def kept(self, key: int, stream: str) -> socket.socket | None:
+        """The one that was ours, if it still listens where it should; it is the caller's now."""
+        _, sock = self._kept.get(key, ("", None))
         if sock is None or not _listens_at(sock, stream):
             return None
-        del self._kept[name]
+        del self._kept[key]
         sock.setblocking(False)
         return sock
 
     def forget_kept(self) -> None:
         """Nobody has taken these: their services are gone, or listen elsewhere."""
-        for name, sock in self._kept.items():
+        for name, sock in self._kept.values():
             sock.close()
-            self.store.remove(name)
+            if name:
+                self.store.remove(name.removesuffix(SUFFIX))
         self._kept = {}
 
     def copy(self, name: str, stream: str) -> socket.socket | None:
@@ -69,7 +77,7 @@ class Handed:
 
     def close(self) -> None:
         """Let go of them."""
-        for sock in (*self._kept.values(), *(sock for _, sock in self._found)):
+        for _, sock in (*self._kept.values(), *self._found):
             sock.close()
         self._found, self._kept = [], {}
 

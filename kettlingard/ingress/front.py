@@ -47,6 +47,7 @@ class Front:
         self.last: int | None = None  # the run that got the last connection
         self._loop = loop
         self._silent_until = 0.0
+        self._whose = Whose.NOBODY_SAID
         self._marks, self.key = marks, key  # by which our custodian knows it
         self._goes_on = goes_on  # asked at its end: has somebody else it too, who goes on with it?
         self._inode = _inode(spec.stream)
@@ -73,6 +74,12 @@ class Front:
         """Have our custodian know whose this connection of ours is."""
         if self._marks is not None:
             self._marks.put(fd, whose, number, self.key)
+
+    def guard(self, whose: Whose) -> None:
+        """Say who has the listening socket itself."""
+        if whose is not self._whose and not self.closed:
+            self._whose = whose
+            self.mark(self.fileno(), whose, 0)
 
     def forget(self, fd: int) -> None:
         """It is closed, or not ours any more."""
@@ -152,7 +159,9 @@ class Front:
         if not goes_on:
             with suppress(OSError):
                 self._acceptor.sock.shutdown(socket.SHUT_RDWR)
+        number = self.fileno()
         self._acceptor.close()
+        self.forget(number)
         if not goes_on and self._inode is not None and _inode(self.spec.stream) == self._inode:
             with suppress(OSError):
                 os.unlink(self.spec.stream)

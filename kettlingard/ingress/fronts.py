@@ -11,6 +11,7 @@ from contextlib import suppress
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.messages import Guard
+from kettlingard.core.marks import Whose
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.custodian import Kept
@@ -107,6 +108,11 @@ class Fronts:
         """The one that a killed supervisor's connection came by; None if it is none of these."""
         key, name = kept.mark.listener, kept.sock.getsockname()
         return next((f for f in self._open if (f.key == key if key else f.took(name))), None)
+
+    def guarded(self, *, by_workers: bool) -> None:
+        """Have our custodian know whether anybody but us has these."""
+        for front in self._open:
+            front.guard(Whose.THEIRS if by_workers else Whose.LISTENER)
 
     def close(self) -> None:
         """Listen on nothing."""

@@ -243,6 +243,7 @@ class Ingress:
     def _breathe(self) -> None:
         """Accept, unless there are workers and none of them has room."""
         admitted = [worker for worker in self._workers.values() if worker.admitted]
+        self._fronts.guarded(by_workers=bool(admitted) or not self._accepts)
         full = bool(admitted) and not any(worker.has_room for worker in admitted)
         for front in self._fronts:
             if full or not self._accepts:

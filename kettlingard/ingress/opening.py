@@ -10,6 +10,7 @@ from kettlingard.core.marks import key_of
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.accounts import owner_of
+from kettlingard.host.fdstore import name_of
 from kettlingard.host.handed import Handed
 from kettlingard.host.listeners import Manner, listen
 
@@ -28,13 +29,14 @@ class Opening:
 
     def open(self, spec: ListenerSpec) -> tuple[socket.socket, bool]:
         """A listening socket, and whether somebody else has it too. Raises ListenError."""
-        name, sock = self._kept_as(spec), self._inherited.pop(spec.stream, None)
+        key = key_of(self._service, spec.stream)
+        sock = self._inherited.pop(spec.stream, None)
         if sock is None:
             handed = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
             if handed is not None:
                 return handed, True
-            sock = self._handed.kept(name, spec.stream) or listen(spec.stream, _manner(spec))
-        self._handed.store.put(name, sock.fileno())
+            sock = self._handed.kept(key, spec.stream) or listen(spec.stream, _manner(spec))
+        self._handed.store.put(self._kept_as(spec), sock.fileno())
         return sock, False
 
     def goes_on(self, spec: ListenerSpec) -> bool:
@@ -46,8 +48,7 @@ class Opening:
         return False
 
     def _kept_as(self, spec: ListenerSpec) -> str:
-        """By its address too: one that moves is for a moment open at both."""
-        return f"{self._service}.{spec.name}.{key_of(self._service, spec.stream):x}"
+        return name_of(self._service, spec.name, key_of(self._service, spec.stream))
 
     def close(self) -> None:
         """Those that nobody has asked for."""

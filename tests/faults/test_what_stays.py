@@ -19,6 +19,9 @@ ELASTIC = DEFINITION.replace(
 )
 
 
+ON_DEMAND = 'min_instances = 0\nidle_timeout = "200ms"'
+
+
 def crashes(one):
     one.crash()
     one.start()
@@ -108,6 +111,22 @@ def test_who_was_held_when_it_died_is_answered_by_the_next(supervisor, service_m
     for client in waiting:
         with client:
             assert int(client.communicate(timeout=15)[0]) in pids
+
+
+def test_a_service_without_any_worker_is_not_refused_while_nobody_supervises(
+    supervisor, service_module
+):
+    one, _ = begin(supervisor, service_module)
+    one.define("echo", DEFINITION.replace("instances = 2", ON_DEMAND))
+    one.ctl("apply")
+    one.ctl("restart", "echo")
+    wait_for(lambda: one.status("echo")["state"] == "held", within=90, what="held")
+    one.crash()
+    client = http.client.HTTPConnection("127.0.0.1", one.port, timeout=15)
+    client.request("GET", "/pid")  # nobody is there, and it waits
+    one.start()
+    assert int(client.getresponse().read()) in one.pids("echo")
+    client.close()
 
 
 def held(one):

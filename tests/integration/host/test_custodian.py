@@ -28,7 +28,9 @@ for number, whose in enumerate(sys.argv[2:], 1):
     kept.append(listener.accept()[0])
     if whose == "copied":
         kept.append(kept[-1].dup())
-    if hasattr(Whose, whose):
+    if whose == "LISTENER":
+        marks.put(listener.fileno(), Whose.LISTENER, number, 7)
+    elif hasattr(Whose, whose):
         marks.put(kept[-1].fileno(), Whose[whose], number, 7)
 print("accepted", flush=True)
 sys.stdin.read()
@@ -126,6 +128,18 @@ def test_what_one_taker_did_not_take_is_there_for_the_next(killed, tmp_path):
     [one] = custodian.taken(tmp_path)
     assert answered(one, clients[0])
     one.sock.close()
+
+
+def test_a_listener_of_ours_alone_is_kept_too(killed, tmp_path):
+    _, (port, _lock) = killed("LISTENER")
+    wait_for_offer(tmp_path)
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        one, accepted_before = custodian.taken(tmp_path)
+        assert one.mark == Mark(Whose.LISTENER, 1, 7)
+        accepted_before.sock.close()
+        with one.sock, one.sock.accept()[0] as accepted:
+            accepted.send(b"!")
+            assert client.recv(1) == b"!"
 
 
 def test_files_of_one_that_was_killed_are_removed(tmp_path):
