@@ -18,6 +18,7 @@ class Seen:
     kept: list[tuple[float, float]] = field(default_factory=list)
     fresh: list[tuple[float, float]] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    answered_by: Counter[int] = field(default_factory=Counter)  # pids
 
     @property
     def ok(self) -> int:
@@ -27,6 +28,15 @@ class Seen:
         """The slowest answer to a request that was asked between these moments."""
         both = (*self.kept, *self.fresh)
         return max((took for began, took in both if since <= began < until), default=0.0)
+
+    def words(self, seconds: float) -> str:
+        """How many of each, and how fast."""
+        took = [one for _, one in (*self.kept, *self.fresh)]
+        return (
+            f"{len(self.kept)} answers on kept connections, {len(self.fresh)} on new ones "
+            f"({len(self.fresh) / seconds:.0f} a second), errors {dict(self.errors) or 0}, "
+            f"p99 {percentile(took, 99) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms"
+        )
 
 
 def percentile(values: list[float], percent: float) -> float:
@@ -94,14 +104,15 @@ class Crowd:
         except TimeoutError:
             return
 
-    @staticmethod
-    async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep: bool) -> None:
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep: bool
+    ) -> None:
         connection = b"keep-alive" if keep else b"close"
         writer.write(b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: " + connection + b"\r\n\r\n")
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         if not head.startswith("http/1.1 200 "):
             raise ValueError(head.split("\r\n", 1)[0])
         length = int(head.partition("content-length:")[2].split("\r\n", 1)[0])
-        await reader.readexactly(length)
+        self.seen.answered_by[int(await reader.readexactly(length))] += 1
         if keep and "connection: close" in head:
             raise ValueError("told to close")

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.faults.crowd import Crowd
 from tests.faults.steady import Steady
 from tests.helpers import ROOT, alive, wait_for
 from tests.supervision import UP
@@ -67,19 +68,18 @@ def snapshot(one):
 @pytest.mark.timeout(60 + 4 * ROUNDS)
 def test_workers_outlive_their_supervisor_under_load(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
-    with Steady(one.port) as ledger:
+    began = time.monotonic()
+    with Crowd(one.port, kept=50, fresh=6, pause=0.25, between=0.006) as seen:
         for _ in range(ROUNDS):
             one.crash()
-            answers(ledger, 50, "answers without a supervisor")
+            answers(seen, 50, "answers without a supervisor")
             one.start()
-            answers(ledger, 50, "answers with the next supervisor")
+            answers(seen, 50, "answers with the next supervisor")
             assert one.pids("echo") == pids
-    print(
-        f"\n{ROUNDS} x kill -9 of the supervisor: {ledger.ok} answered, worst "
-        f"{ledger.worst * 1000:.0f} ms, errors {ledger.errors() or 0}"
-    )
-    assert not ledger.errors()
-    assert set(ledger.answered_by) == set(pids)
+    words = seen.words(time.monotonic() - began)
+    print(f"\n{ROUNDS} x kill -9 of the supervisor: {words}")
+    assert not seen.errors
+    assert set(seen.answered_by) == set(pids)
     status = one.status("echo")
     assert (status["state"], status["restarts"]) == ("ready", 0)
     assert all(run["adopted"] for run in status["instances"])
