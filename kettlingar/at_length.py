@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from . import respond
 from .exchange import WRITTEN, Exchange
 from .serving import Session
 from .stepping import step
+from .turns import turns
 
 FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are written
 
@@ -77,6 +77,7 @@ async def _stream(exchange: Exchange, generator: Any) -> None:
     if exchange.request.method == "HEAD":
         await _head_of_stream(exchange, generator, writer)
         return
+    turn = turns()
     try:
         while True:
             try:
@@ -87,7 +88,7 @@ async def _stream(exchange: Exchange, generator: Any) -> None:
                 continue
             if writer.item(value) >= FLUSH_AT:
                 await writer.flushed()
-                await asyncio.sleep(0)  # others want the loop too
+                await turn.next()  # others want the loop too
         if not exchange.request.given_away:
             writer.end()
             await exchange.sink.drained()

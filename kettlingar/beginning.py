@@ -7,6 +7,7 @@ import sys
 from kettlingar.api.describe import method_record
 from kettlingar.transport import messages
 
+from .collecting import settle
 from .failures import in_one_line
 from .kitten import RPCKitten
 from .loading import load, version_of, where_in
@@ -39,6 +40,7 @@ async def begin(setup: messages.Setup, reports: Reports) -> Runtime:
         runtime = Runtime(kitten, settings, reports)
         watch_signals(runtime.stop_wanted)
         await runtime.begin([])
+        settle()
     except Exception as error:
         raise NotBegunError(step) from error
     return runtime

@@ -32,6 +32,7 @@ from kettlingar.wire.http11 import Limits
 from . import _compat, remembered
 from .api.access import Caller
 from .api.routing import normal_prefix
+from .collecting import settle
 from .logs import begin_logging, change_level
 from .server import Observer, Server
 from .serving import Hooks, Origin, Settings
@@ -222,6 +223,7 @@ async def _serve(
     host = config.worker_listen_host
     sockets, port = _listen(config, state, stack)
     await runtime.begin(list(sockets))
+    settle()
     acceptors = [accept_on(sock, runtime.server) for sock in sockets]
     url = url_of(host, port, secret, config.worker_url_path)
     published = rendezvous.publish(state, config.worker_name, url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -53,6 +54,11 @@ class Target(RPCKitten):
         while True:
             yield b"x" * size
 
+    async def public_api_pour(self, request_info, size: int = 16_384):
+        yield HttpResult("application/octet-stream")
+        while True:
+            yield b"x" * size
+
     async def public_api_slow(self, request_info, seconds: float = 0.05):
         await asyncio.sleep(seconds)
         return "slow"
@@ -63,6 +69,9 @@ class Target(RPCKitten):
     async def api_secret(self, request_info, value=None):
         self.reached.append("SECRET")
         return {"secret": value}
+
+    async def api_collector(self, request_info):
+        return {"frozen": gc.get_freeze_count(), "thresholds": gc.get_threshold()}
 
     async def api_cat(self, request_info, fd):
         with fd:
