@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,9 +130,13 @@ def service_module(tmp_path: Path) -> Callable[[str, str], Path]:
     """`service_module(name, source)`: write a module outside of the repository; its folder."""
     folder = tmp_path / "src"
     folder.mkdir()
+    seconds = count(int(time.time()))
 
     def write(name: str, source: str) -> Path:
-        (folder / f"{name}.py").write_text(textwrap.dedent(source))
+        path = folder / f"{name}.py"
+        path.write_text(textwrap.dedent(source))
+        # Compiled code is taken for current when size and second of its source are the same.
+        os.utime(path, times=(now := next(seconds), now))
         return folder
 
     return write

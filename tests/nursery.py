@@ -105,7 +105,9 @@ def main() -> None:
     """Bear what is asked for on standard input, until nobody can ask any more."""
     import kettlingard.main
     import kettlingard.up  # noqa: F401  what `main` imports when it is asked to
+    from kettlingar._compat import set_process_title
 
+    set_process_title("nursery of the tests")  # before the environment is another
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens: nobody waits for them
     gc.freeze()
     with socket.socket(fileno=os.dup(0)) as asked:
@@ -133,6 +135,7 @@ def _warden(argv: list[str], cwd: str, env: dict[str, str], log: int, report: in
 
 
 def _born(argv: list[str], cwd: str, env: dict[str, str], log: int) -> int:
+    from kettlingar._compat import set_process_title
     from kettlingard.main import main as kettlingard
 
     os.setsid()
@@ -143,6 +146,7 @@ def _born(argv: list[str], cwd: str, env: dict[str, str], log: int) -> int:
     os.closerange(3, 16)
     os.environ.clear()
     os.environ.update(env)
+    set_process_title(" ".join(argv))
     sys.orig_argv[:] = argv
     sys.argv[:] = [argv[1], *argv[3:]]  # of: python -c PROGRAM argument ...
     random.seed()

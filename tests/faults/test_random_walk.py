@@ -4,6 +4,7 @@ KETTLINGAR_LONG=1: 500 commands, and their table (40 else).
 """
 
 import os
+import re
 from collections import Counter
 from contextlib import closing
 from statistics import median
@@ -59,13 +60,14 @@ def settle(book, control):
 
 
 def strangers(one, control):
-    """Processes of its home that are no instances, and no zygotes."""
+    """Processes of its home that are no instances, no zygotes, and not its custodian."""
     answer = control.call("status")
     runs = [run for service in answer["services"] for run in service["instances"]]
     known = {one.pid, *(run["pid"] for run in runs)}
     others = {*one._processes(), *descendants(one.pid)} - known
     named = {pid: command_of(pid) for pid in others}
-    return {p: text for p, text in named.items() if "zygote" not in text and " up " not in text}
+    ours = re.compile("zygote| up |custodian")
+    return {pid: text for pid, text in named.items() if not ours.search(text)}
 
 
 def begin_again(book, control):

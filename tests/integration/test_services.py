@@ -110,8 +110,10 @@ def test_a_rolling_restart_loses_no_request(up):
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(ask_until_stopped, number) for number in range(4)]
-        one.ctl("restart", "search", within=60)
-        stop.set()
+        try:
+            one.ctl("restart", "search", within=60)
+        finally:
+            stop.set()
         statuses = [status for future in asking for status in future.result()]
     assert set(statuses) == {200}
     assert len(statuses) > 20

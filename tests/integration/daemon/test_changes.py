@@ -243,7 +243,7 @@ def test_what_is_part_of_a_service_stops_and_restarts_with_it(steady):
     [after] = one.ready("part")
     assert before != after
     one.ctl("stop", "steady")
-    assert one.status("part")["state"] == "inactive"
+    until(lambda: one.status("part")["state"] == "inactive")
 
 
 def test_kill_sends_a_signal_and_the_service_comes_back(steady):

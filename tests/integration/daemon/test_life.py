@@ -45,13 +45,14 @@ def test_a_worker_that_never_gets_ready_is_killed_and_its_stack_is_in_the_log(su
         return [end for end in ends if end and "start-timeout" in end["text"]]
 
     until(timed_out, 10)
-    log = (one.home / "log" / "slow-1.log").read_text()
-    assert "in init_servers" in log
+    log = one.home / "log" / "slow-1.log"
+    # In a crowd its imports may take longer than that; it is tried again, and has them then.
+    until(lambda: "in init_servers" in log.read_text(), 20)
 
 
 def test_an_import_that_hangs_is_killed_and_its_stack_is_in_the_log(supervisor, service_module):
     service_module("hanging", "import time\n\ndef forever():\n    time.sleep(600)\n\nforever()\n")
-    text = definition("hanging:X", 'timeout_start = "1s"\nrestart = "no"\n')
+    text = definition("hanging:X", 'timeout_start = "2s"\nrestart = "no"\n')
     one = supervisor({"hanging": text})
     until(lambda: one.status("hanging")["state"] == "failed", 10)
     assert "start-timeout" in one.status("hanging")["note"]
