@@ -28,6 +28,7 @@ class SocketSink:
     """Somebody else's connection, lent for one answer. It is closed, never shut down, by us."""
 
     closing = True  # its owner asked for one answer
+    introduced: tuple[str, int] | None = None  # who calls is its owner's to know
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from kettlingar.api.access import same_secret
@@ -28,28 +29,57 @@ PATIENCE = 5.0  # seconds in which a visitor must say who it is
 ROOT = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """One guarded listener."""
+
+    stream: str
+    sock: socket.socket
+    way: messages.Way
+
+
 class Listeners:
-    """The guarded copies. They are accepted from between `accept` and `rest` only."""
+    """The guarded copies. They are accepted from between `accept` and `rest`; some always, some never.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    `serve(sock, way)` gets what connects.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, serve: Callable[[socket.socket, messages.Way], None]
+    ) -> None:
         self._loop = loop
-        self._copies: list[tuple[str, socket.socket]] = []
+        self._serve = serve
+        self._copies: list[_Copy] = []
         self._acceptors: list[Acceptor] = []
+        self._always: list[Acceptor] = []
+        self._ways: dict[str, messages.Way] = {}
 
-    def keep(self, names: list[str], fds: list[int]) -> None:
+    def keep(self, guard: messages.Guard, fds: list[int]) -> None:
         """Guard these instead of those of before."""
         self.close()
+        ways = guard.ways or [messages.Way(name) for name in guard.listeners]
+        self._ways = {way.name: way for way in ways}
         self._copies = [
-            (name, socket.socket(fileno=fd)) for name, fd in zip(names, fds, strict=True)
+            _Copy(stream, socket.socket(fileno=fd), way)
+            for stream, fd, way in zip(guard.listeners, fds, ways, strict=True)
         ]
+        self._always = [self._acceptor(one) for one in self._copies if one.way.accepts]
 
-    def accept(self, serve: Callable[[socket.socket], None]) -> None:
-        """There is no supervisor: give `serve` whatever connects."""
+    def way(self, name: str) -> messages.Way:
+        """How connections of this listener are treated."""
+        return self._ways.get(name) or messages.Way(name)
+
+    def accept(self) -> None:
+        """There is no supervisor: serve whatever connects, but what only a supervisor can place."""
         self.rest()
-        self._acceptors = [
-            Acceptor(self._loop, _copy(sock), lambda new, _address: serve(new), _trouble)
-            for _, sock in self._copies
-        ]
+        alone = [one for one in self._copies if not one.way.accepts and not one.way.routed]
+        self._acceptors = [self._acceptor(one) for one in alone]
+
+    def _acceptor(self, one: _Copy) -> Acceptor:
+        def accepted(new: socket.socket, _address: object) -> None:
+            self._serve(new, one.way)
+
+        return Acceptor(self._loop, _copy(one.sock), accepted, _trouble)
 
     def rest(self) -> None:
         """Accept no more; what connects waits in the kernel."""
@@ -58,14 +88,17 @@ class Listeners:
         self._acceptors = []
 
     def copies(self) -> tuple[list[str], list[int]]:
-        """Their names, and a descriptor of each, which are the caller's."""
-        return [name for name, _ in self._copies], [os.dup(s.fileno()) for _, s in self._copies]
+        """Their addresses, and a descriptor of each, which are the caller's."""
+        return [o.stream for o in self._copies], [os.dup(o.sock.fileno()) for o in self._copies]
 
     def close(self) -> None:
-        """Guard none."""
+        """Guard none, accept from none."""
         self.rest()
-        for _, sock in self._copies:
-            sock.close()
+        for acceptor in self._always:
+            acceptor.close()
+        self._always = []
+        for one in self._copies:
+            one.sock.close()
         self._copies = []
 
 

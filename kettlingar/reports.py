@@ -24,7 +24,7 @@ class Reports:
         self._answering: list[int] = []
         self._done: list[int] = []
         self._returned: list[int] = []
-        self._moved: list[tuple[int, int]] = []  # number and descriptor
+        self._moved: dict[str, list[tuple[int, int]]] = {}  # by routed listener: number, descriptor
         self._flushing = False
         self.wants_moved = False  # the supervisor said that it goes on with kept connections
 
@@ -69,7 +69,7 @@ class Reports:
 
     def moved(self, origin: Origin, sock: socket.socket) -> None:
         """Its client keeps it open: it is the supervisor's again."""
-        self._moved.append((origin.number, sock.detach()))
+        self._moved.setdefault(origin.routed, []).append((origin.number, sock.detach()))
         self._flush_soon()
 
     # --- out ------------------------------------------------------------------
@@ -90,10 +90,11 @@ class Reports:
                     own=self._own, answering=answering, done=self._done, returned=self._returned
                 )
             )
-        for start in range(0, len(self._moved), MOST):
-            numbers, fds = zip(*self._moved[start : start + MOST], strict=True)
-            self._channel.send(messages.Moved(ids=list(numbers)), list(fds))
-        self._moved = []
+        for listener, moved in self._moved.items():
+            for start in range(0, len(moved), MOST):
+                numbers, fds = zip(*moved[start : start + MOST], strict=True)
+                self._channel.send(messages.Moved(list(numbers), listener), list(fds))
+        self._moved = {}
         self._own, self._answering, self._done, self._returned = [], [], [], []
 
 

@@ -64,6 +64,10 @@ class Way(Protocol):
     def stream(self) -> Stream:
         """The bytes both ways."""
 
+    @property
+    def introduced(self) -> tuple[str, int] | None:
+        """Who calls, where a proxy has said so."""
+
     def send(self, data: bytes) -> None:
         """Write them."""
 
@@ -194,7 +198,9 @@ class RequestInfo:
     @property
     def peer(self) -> Any:
         """The client's address; empty for a unix socket, None without a connection."""
-        return None if self.connection is None else self.connection.stream.peername
+        if self.connection is None:
+            return None
+        return self.connection.introduced or self.connection.stream.peername
 
     def fileno(self) -> int:
         """Return the descriptor of the client's connection."""

@@ -91,6 +91,8 @@ class Server:
             self._timers,
             takes_fds=not origin.tcp,
             context=origin,
+            introduced=origin.peer,
+            single=bool(origin.routed),
             make_stream=self._gate.hooks.tcp_stream if origin.tcp else SocketStream,
         )
         self.connections.add(connection)
@@ -124,6 +126,25 @@ class Server:
         if not self.connections:
             self._idle.set()
 
+    def place(self, connection: Connection) -> bool:
+        """Its next request may be another service's: the supervisor looks."""
+        observer = self._observer
+        if observer is None or not observer.takes_back:
+            return False
+        sock = connection.give_away()
+        if sock is None:
+            return False
+        self.connections.discard(connection)
+        observer.moved(origin_of(connection), sock)
+        if not self.connections:
+            self._idle.set()
+        return True
+
+    def gone(self, origin: Origin) -> None:
+        """A connection has ended that never came to be served."""
+        if self._observer is not None:
+            self._observer.closed(origin)
+
     def hang_up(self, wanted: Callable[[Origin], bool]) -> None:
         """Close the connections whose origin is `wanted`."""
         for connection in [c for c in self.connections if wanted(origin_of(c))]:
@@ -151,6 +172,8 @@ class Server:
     def _give_back(self, connection: Connection) -> bool:
         """Its client has not spoken yet: closing it now would look like a request that was lost."""
         origin = origin_of(connection)
+        if origin.introduced:
+            return False
         observer = self._observer
         if observer is None or origin.trusted or not origin.number or not observer.takes_back:
             return False
@@ -163,6 +186,8 @@ class Server:
     def _move(self, connection: Connection) -> bool:
         """Its client may be writing the next request: closing it now would lose that."""
         origin = origin_of(connection)
+        if origin.introduced:
+            return False
         observer = self._observer
         if observer is None or origin.trusted or not origin.number or not observer.moves:
             return False

@@ -26,6 +26,9 @@ class Origin:
     caller: Caller | None = None
     tcp: bool = True
     number: int = 0  # the supervisor's, where it handed the connection over
+    routed: str = ""  # the listener whose next request may be another service's
+    introduced: bool = False  # by a proxy's header, which nobody else could read again
+    peer: tuple[str, int] | None = None  # who calls, by that proxy's word
 
 
 class Service(Protocol):

@@ -46,9 +46,7 @@ class StandardApi:
         await asyncio.sleep(0)
         lag = max(0.0, time.monotonic() - since)
         connection = request.connection
-        conn = (
-            "loopback" if connection is None else str(connection.stream.peername or "unix socket")
-        )
+        conn = "loopback" if connection is None else str(request.peer or "unix socket")
         pong: dict[str, Any] = {
             "pong": True,
             "conn": conn,

@@ -31,6 +31,7 @@ from .dumping import stacks
 from .ending import Ending
 from .errors import ConfigError
 from .guarding import Listeners, Meeting
+from .intake import Intake
 from .logs import set_level, set_rate
 from .process import Runtime, settings_of
 from .reports import Reports, callers_of
@@ -55,7 +56,8 @@ class Worker:
         self._ending = Ending()
         self._runtime: Runtime | None = None
         self._ready: messages.Ready | None = None
-        self._guarded = Listeners(loop)
+        self._guarded = Listeners(loop, self._accepted)
+        self._intake: Intake | None = None
         self._meeting: Meeting | None = None
         self._highest = 0  # number of a connection
         self._secret = ""  # that came after the first one
@@ -86,6 +88,8 @@ class Worker:
         ending.stop = runtime.stop_wanted
         await ending.wanted()
         self._guarded.close()
+        if self._intake is not None:
+            self._intake.end()
         await ending.drained(runtime.server, float(runtime.kitten.config.worker_drain_timeout))
         self._reports.flush()
         self._channel.send(messages.Drained())
@@ -128,7 +132,7 @@ class Worker:
         self._setup.set_result(message)
 
     def _on_guard(self, message: messages.Guard, fds: list[int]) -> None:
-        self._guarded.keep(message.listeners, fds)
+        self._guarded.keep(message, fds)
         if message.now and self._runtime is not None and not self._ending.begun:
             self._accept_alone()
 
@@ -141,8 +145,9 @@ class Worker:
         self._highest = max(self._highest, *message.ids)
         # Said before the first byte is read: until now they could go to another worker.
         self._channel.send(messages.Progress(taken=message.ids))
+        way = self._guarded.way(message.listener)
         for number, fd in zip(message.ids, fds, strict=True):
-            runtime.server.accept(_tcp(fd), Origin(number=number), read_now=True)
+            self._taken_in_by(runtime).take(_tcp(fd), number, way)
 
     def _on_caller(self, message: messages.Caller, fds: list[int]) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fds[0])
@@ -247,13 +252,20 @@ class Worker:
 
     def _accept_alone(self) -> None:
         self._highest += LEAP
-        self._guarded.accept(self._serve_alone)
+        self._guarded.accept()
 
-    def _serve_alone(self, sock: socket.socket) -> None:
+    def _accepted(self, sock: socket.socket, way: messages.Way) -> None:
+        """By ourselves: of a listener that is always ours the supervisor wants to hear nothing."""
         assert self._runtime is not None
-        self._highest += 1
-        self._reports.accepted(self._highest)
-        self._runtime.server.accept(sock, Origin(number=self._highest))
+        if not way.accepts:
+            self._highest += 1
+            self._reports.accepted(self._highest)
+        self._taken_in_by(self._runtime).take(sock, 0 if way.accepts else self._highest, way)
+
+    def _taken_in_by(self, runtime: Runtime) -> Intake:
+        if self._intake is None:
+            self._intake = Intake(self._loop, runtime.server)
+        return self._intake
 
     def _adopted(self, channel: Channel) -> None:
         """A new supervisor: it accepts again, and hears what there is."""

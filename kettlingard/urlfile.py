@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kettlingard.core.spec import ListenerSpec, ServiceSpec
+from kettlingard.core.spec import URL_SOCKET, ListenerSpec, ServiceSpec
 from kettlingard.errors import PathError, SpawnError
 from kettlingard.host.files import private_dir, write_atomic
 from kettlingard.host.spawn import Ids
@@ -21,7 +21,6 @@ from kettlingard.worker.launch import account_of, other_ids
 
 log = logging.getLogger(__name__)
 
-NAME = "url_file"  # of the listener
 EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104  compared, not bound
 
 
@@ -51,7 +50,7 @@ class UrlFile:
         except PathError as why:
             log.warning("no socket for plain clients: %s", why)
             return ()
-        return (ListenerSpec(name=NAME, stream=str(self._sock), socket_mode=0o600),)
+        return (ListenerSpec(name=URL_SOCKET, stream=str(self._sock), socket_mode=0o600),)
 
     def keep(self, spec: ServiceSpec | None, secret: str, addresses: Sequence[str]) -> None:
         """Have it say how the service is reached now; without a definition nobody can."""

@@ -136,7 +136,9 @@ class Supervisor:
         if self.process is not None:
             self._kill_all(self.process)
             self.process = None
-        wait_for(cgroup.find(str(self.home / "run")).close)
+        groups = cgroup.find(str(self.home / "run"))
+        groups.clear()
+        wait_for(groups.close)
 
     def crash(self) -> None:
         """SIGKILL, as if the machine's memory had run out."""

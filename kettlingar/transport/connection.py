@@ -39,6 +39,9 @@ class Serve(Protocol):
     def answering(self, connection: Connection) -> None:
         """The first byte of the first answer goes out."""
 
+    def place(self, connection: Connection) -> bool:
+        """Have its next request placed, which is not ours to read; False: nobody does that now."""
+
     def closed(self, connection: Connection) -> None:
         """It has ended; whatever still runs for it is of no use."""
 
@@ -58,11 +61,13 @@ class Connection:
         "_requests",
         "_running",
         "_serve",
+        "_single",
         "_taker",
         "_timers",
         "_waiting",
         "context",
         "elsewhere",
+        "introduced",
         "stream",
         "written",
     )
@@ -77,11 +82,19 @@ class Connection:
         *,
         takes_fds: bool = False,
         context: object = None,
+        introduced: tuple[str, int] | None = None,
+        single: bool = False,
         make_stream: StreamFactory = SocketStream,
     ) -> None:
-        """Own `sock`. `context` is the server's: who the client is, how it came here."""
+        """Own `sock`. `context` is the server's: who the client is, how it came here.
+
+        `introduced`: who calls, by the word of a proxy. `single`: one request is served here, the
+        next one is somebody else's to place (`Serve.place`).
+        """
         self.stream: Stream = make_stream(loop, sock, self, takes_fds=takes_fds)
         self.context = context
+        self.introduced = introduced
+        self._single = single
         self.elsewhere = False  # the running request is answered to somebody else
         self.written = 0  # bytes handed to the stream
         self._requests = Requests(limits)
@@ -127,6 +140,8 @@ class Connection:
         """Take bytes and descriptors from the stream."""
         requests = self._requests
         requests.feed(data, fds)
+        if self._single:
+            requests.keep_first(running=self._running)
         if not requests.waiting:
             if requests.may_continue(busy=self._running):
                 self.stream.write(CONTINUE)
@@ -181,6 +196,10 @@ class Connection:
             return
         if not keep_alive or self.closing:
             self.close(LINGER if self._taker is not None else 0.0)
+            return
+        if self._single:
+            if not self._serve.place(self):
+                self.close()
             return
         if self._paused and len(self._requests.waiting) <= MAX_AHEAD:
             self._paused = False

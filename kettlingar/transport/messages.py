@@ -84,10 +84,12 @@ class Progress(Message, frozen=True, tag="progress"):
 class Moved(Message, frozen=True, tag="moved"):
     """Connections that their clients keep open, between two requests: one descriptor each.
 
-    Said while draining, and only to a supervisor whose Drain `moves` them.
+    Said while draining, to a supervisor whose Drain `moves` them; and after each answer, of
+    connections that came by a listener whose way is `routed`: then `listener` is its name.
     """
 
     ids: list[int]
+    listener: str = ""
 
 
 class Status(Message, frozen=True, tag="status"):
@@ -171,6 +173,24 @@ class Adopt(Message, frozen=True, tag="adopt"):
     mark: str
 
 
+class Way(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a worker treats what comes by a listener.
+
+    name     of the listener, as in Connections
+    accepts  the worker accepts from it by itself, whether there is a supervisor or not
+    routed   the next request of a connection may be another service's: when it has answered one, it
+             gives the connection back (Moved); it never accepts from this listener
+    local    a unix socket whose other end the kernel names
+    proxies  a PROXY header comes first, from these networks only; None: there is none
+    """
+
+    name: str
+    accepts: bool = False
+    routed: bool = False
+    local: bool = False
+    proxies: list[str] | None = None
+
+
 class Guard(Message, frozen=True, tag="guard"):
     """Copies of the service's listeners, instead of those of before; one descriptor each.
 
@@ -180,6 +200,7 @@ class Guard(Message, frozen=True, tag="guard"):
 
     listeners: list[str] = []  # host:port or /path.sock
     now: bool = False
+    ways: list[Way] = []  # one each, in the same order
 
 
 class Connections(Message, frozen=True, tag="connections"):

@@ -84,6 +84,22 @@ class Requests:
         self._head_fds = []
         self._drop_fds()
 
+    def keep_first(self, *, running: bool) -> None:
+        """What came behind the first request is dropped, and the connection ends after that one.
+
+        A client may send ahead, but must be ready to send it again (RFC 9112, 9.3.2).
+        """
+        room = 0 if running else 1
+        whole = running or bool(self.waiting)
+        if len(self.waiting) > room or (whole and self.phase is not Phase.IDLE):
+            kept = list(self.waiting)[:room]
+            for one in list(self.waiting)[room:]:
+                if isinstance(one, Incoming):
+                    close_all(one.fds)
+            self.waiting.clear()
+            self.waiting.extend(kept)
+            self.last = True
+
     def may_continue(self, *, busy: bool) -> bool:
         """Whether the client should now be told to go on and send its body; true once.
 

@@ -18,9 +18,11 @@ from .spec import (
     KITTENS_ONLY,
     LISTENERS_KITTENS_ONLY,
     OF_ADDRESSES,
+    OF_PASSING,
     OF_PATHS,
     REFUSED_TABLES,
     TABLES,
+    URL_SOCKET,
     Key,
     ListenerSpec,
     PoolKeys,
@@ -69,13 +71,15 @@ def _service(name: str, data: dict[str, Any], reading: Reading) -> ServiceSpec:
     _check_type(tables["service"], data, reading)
     short = tables["service"].listen
     _check_pool(tables["pool"], reading)
+    listen = _listeners(data.get("listen", []), short, reading)
+    _check_shared(tables["pool"], listen, reading)
     return ServiceSpec(
         name=name,
         file=reading.file,
         config=_config(data.get("config", {}), reading),
         environment=_environment(data.get("environment", {}), reading),
         credentials=_credentials(data.get("credentials", {}), reading),
-        listen=_listeners(data.get("listen", []), short, reading),
+        listen=listen,
         given=frozenset(data),
         origins={dotted(path): origin for path, origin in reading.origins.items()},
         **tables,
@@ -90,6 +94,15 @@ def _check_pool(pool: PoolKeys, reading: Reading) -> None:
     elif ("pool", "instances") in reading.origins and not least <= pool.instances <= most:
         why = f"{pool.instances} is not between min_instances ({least}) and max_instances ({most})"
         reading.problem(("pool", "instances"), why, pool.instances)
+
+
+def _check_shared(pool: PoolKeys, listeners: Sequence[ListenerSpec], reading: Reading) -> None:
+    """Who counts no connections cannot let their number decide."""
+    shared = [one.name for one in listeners if one.dispatch == "share"]
+    if shared and pool.elastic:
+        why = f'needs dispatch = "pass", but listener {shared[0]} is shared'
+        key = "min_instances" if pool.min_instances is not None else "max_instances"
+        reading.problem(("pool", key), why)
 
 
 def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: Reading) -> None:
@@ -234,6 +247,15 @@ def check_listener(
         if name in given and listener.stream:
             why = f"means nothing for {'a path' if path else 'host:port'}; remove it"
             reading.problem(("listen", number, name), why)
+    for name in OF_PASSING if listener.dispatch == "share" else ():
+        if name in given:
+            why = 'means nothing with dispatch = "share"; remove it'
+            reading.problem(("listen", number, name), why)
+    if "proxy_from" in given and not listener.proxy_protocol:
+        why = "means nothing without proxy_protocol = true"
+        reading.problem(("listen", number, "proxy_from"), why)
+    if listener.name == URL_SOCKET:
+        reading.problem(("listen", number, "name"), "is taken: access.url_file listens by it")
 
 
 def expand(config: Mapping[str, Any], name: str, instance: int) -> dict[str, Any]:

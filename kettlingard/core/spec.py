@@ -21,6 +21,7 @@ from .values import (
     KITTEN,
     LIMIT,
     MODULE,
+    NETWORK,
     OCTAL,
     PATH,
     PUBLIC,
@@ -234,11 +235,25 @@ class ListenerSpec:
     socket_group: str = _key(TEXT, "", S, "group of a /path.sock; default: kettlingard's")
     freebind: bool = _key(BOOL, False, S, "listen on an address that is not there yet")
     ipv6_only: bool = _key(BOOL, False, S, "no IPv4 on [::]")
-    dispatch: str = _key(choice("pass", later=("share",)), "pass", R, "who accepts")
+    dispatch: str = _key(
+        choice("pass", "share"),
+        "pass",
+        R,
+        "who accepts: kettlingard, which passes connections on, or each worker by itself: a little "
+        "faster, but nobody waits for one while none is ready, and they end with their worker",
+    )
     balance: str = _key(choice("least", "round-robin"), "least", L, "which worker")
     hold_timeout: float = _key(DURATION, 10.0, L, "wait so long for a ready worker")
     max_held: int = _key(at_least(0), 512, L, "and so many of them")
-    proxy_protocol: object = _later(BOOL, R, "behind a proxy that says who calls")
+    proxy_protocol: bool = _key(
+        BOOL, False, R, "each connection begins with a PROXY header (1 or 2) that says who calls"
+    )
+    proxy_from: tuple[str, ...] = _key(
+        list_of(NETWORK),
+        ("127.0.0.0/8", "::1/128"),
+        R,
+        "whose PROXY headers count; others are closed",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +356,9 @@ KITTENS_ONLY = (
 )  # fmt: skip
 OF_PATHS = ("socket_mode", "socket_user", "socket_group")
 OF_ADDRESSES = ("freebind", "ipv6_only")
-LISTENERS_KITTENS_ONLY = ("dispatch", "balance", "hold_timeout", "max_held")
+OF_PASSING = ("balance", "hold_timeout", "max_held")
+URL_SOCKET = "url_file"  # the name of the listener of access.url_file
+LISTENERS_KITTENS_ONLY = ("dispatch", "proxy_protocol", "proxy_from", *OF_PASSING)
 
 
 def keys_of(table: type[Any]) -> dict[str, Key]:

@@ -6,6 +6,7 @@ that follows the key in a problem.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -201,6 +202,14 @@ def _address(value: object) -> str:
     return text
 
 
+def _network(value: object) -> str:
+    """An address or a network; without a mask it is the one address."""
+    try:
+        return str(ipaddress.ip_network(_text(value)))
+    except ValueError:
+        raise wrong(value, 'an address or a network such as "10.0.0.0/8"') from None
+
+
 def _public_methods(value: object) -> tuple[str, ...] | None:
     """None = all of them."""
     if value == "all":
@@ -314,6 +323,7 @@ EXIT_STATUS = Kind(
     form={"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, {"enum": list(SIGNALS)}]},
 )
 ADDRESS = Kind('"host:port" or "/path.sock"', _address, form=_STRING)
+NETWORK = Kind("address or network", _network, form=_STRING)
 VARIABLE = Kind(
     "name of a variable", _matching(_VARIABLE, "the name of a variable"), form=_matches(_VARIABLE)
 )

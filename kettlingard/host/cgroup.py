@@ -119,9 +119,11 @@ class Cgroups:
         return left
 
     def close(self) -> bool:
-        """Nothing runs any more; False while something is still dying there."""
-        self.clear()
-        return self.folder is None or remove(self.folder)
+        """Remove what is empty; False while somebody is there still."""
+        if self.folder is None or not self.folder.is_dir():
+            return True
+        remove_empty(self.folder, "")
+        return remove(self.folder)
 
 
 SPARED = (

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
-from kettlingar.transport.messages import Guard
+from kettlingar.transport.messages import Guard, Way
 from kettlingard.core.marks import Whose
-from kettlingard.core.spec import ListenerSpec
+from kettlingard.core.spec import URL_SOCKET, ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.custodian import Kept
 from kettlingard.host.listeners import is_path
@@ -102,7 +102,8 @@ class Fronts:
             log.warning("listeners not shared reason=%s", why.strerror)
             close_all(fds)
             return
-        channel.send(Guard([front.spec.stream for front in fronts], now), fds)
+        ways = [way_of(front) for front in fronts]
+        channel.send(Guard([front.spec.stream for front in fronts], now, ways), fds)
 
     def that_took(self, kept: Kept) -> Front | None:
         """The one that a killed supervisor's connection came by; None if it is none of these."""
@@ -119,6 +120,17 @@ class Fronts:
         for front in self._open:
             front.close()
         self._open = []
+
+
+def way_of(front: Front) -> Way:
+    """How a worker is to treat what comes by it."""
+    spec = front.spec
+    return Way(
+        spec.name,
+        accepts=spec.dispatch == "share",
+        local=spec.name == URL_SOCKET,
+        proxies=list(spec.proxy_from) if spec.proxy_protocol else None,
+    )
 
 
 def _place(spec: ListenerSpec) -> tuple[str, bool, bool]:

@@ -246,7 +246,7 @@ class Ingress:
         self._fronts.guarded(by_workers=bool(admitted) or not self._accepts)
         full = bool(admitted) and not any(worker.has_room for worker in admitted)
         for front in self._fronts:
-            if full or not self._accepts:
+            if full or not self._accepts or front.spec.dispatch == "share":
                 front.pause()
             else:
                 front.resume()

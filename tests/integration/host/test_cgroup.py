@@ -18,6 +18,7 @@ REQUEST = {"argv": ["sleep", "600"], "env": {"PATH": os.environ["PATH"]}, "cwd":
 @pytest.fixture
 def tree():
     yield OURS
+    OURS.clear()
     assert until(OURS.close)
 
 

@@ -66,9 +66,21 @@ def test_a_missing_kitten_is_said_at_its_table():
     ]
 
 
-def test_a_key_that_this_version_cannot_do_is_refused_not_ignored():
-    found = problems(KITTEN + '[[listen]]\nname = "a"\nstream = "[::]:1"\nproxy_protocol = true\n')
-    assert found == ["mail.toml:6:1: listen[0].proxy_protocol: not supported by this version yet"]
+def test_what_means_nothing_where_workers_accept_by_themselves_is_refused():
+    shared = '[[listen]]\nname = "a"\nstream = "[::]:1"\ndispatch = "share"\n'
+    assert problems(KITTEN + shared + "max_held = 3\n[pool]\nmin_instances = 0\n") == [
+        'mail.toml:7:1: listen[0].max_held: means nothing with dispatch = "share"; remove it',
+        'mail.toml:9:1: pool.min_instances: needs dispatch = "pass", but listener a is shared',
+    ]
+
+
+def test_who_may_introduce_clients_is_said_by_networks():
+    proxied = '[[listen]]\nname = "a"\nstream = "[::]:1"\nproxy_protocol = true\n'
+    assert spec(KITTEN + proxied).listen[0].proxy_from == ("127.0.0.0/8", "::1/128")
+    one = spec(KITTEN + proxied + 'proxy_from = ["10.0.0.0/8", "192.0.2.7"]\n').listen[0]
+    assert one.proxy_from == ("10.0.0.0/8", "192.0.2.7/32")
+    [problem] = problems(KITTEN + proxied + 'proxy_from = ["10.0.0.1/8"]\n')
+    assert 'is not an address or a network such as "10.0.0.0/8"' in problem
 
 
 def test_a_module_to_preload_is_given_by_its_name():
