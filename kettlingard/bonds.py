@@ -35,6 +35,11 @@ class Bonds:
         resting = [n for n in names if n == name or not self._services[n].state.wanted.instances]
         return [n for n in self.start_order() if n in resting]
 
+    def required(self) -> set[str]:
+        """All that others require: the rest is `needed_by` nobody."""
+        specs = [one.spec for one in self._services.values() if one.spec is not None]
+        return {name for spec in specs for name in spec.dependencies.requires}
+
     def needed_by(self, name: str, *, running: bool = False) -> list[str]:
         """Those that require it; with `running`, only those that are wanted now."""
         requires = {n: keys.requires for n, keys in self._dependencies().items()}
@@ -51,6 +56,8 @@ class Bonds:
             return []
         needs = service.spec.dependencies
         # Asked of each service at each change: only those that it names are looked at.
+        if not waits_for(needs):
+            return []
         named = {name: self._services[name] for name in waits_for(needs) if name in self._services}
         ready = {name for name, other in named.items() if other.is_up}
         wanted = {name for name, other in named.items() if other.state.wanted.instances}

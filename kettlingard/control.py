@@ -77,7 +77,7 @@ class Control(LooksApi, ChangesApi, RPCKitten):
         seen = self._visible(request, services or ())
         await _refresh(seen, FRESH if services else HASTE)
         return {
-            "services": [report.service_record(daemon, one) for one in seen],
+            "services": report.service_records(daemon, seen, closer=bool(services)),
             "daemon": {**report.daemon_record(daemon), "upgrades": self._upgrade.count},
         }
 

@@ -14,7 +14,7 @@ from kettlingard.core.order import pulls_in, waits_for
 from kettlingard.core.parse import Problem
 from kettlingard.core.reconcile import wanted_places
 from kettlingard.core.state import Member
-from kettlingard.core.words import Word, instance_word, note
+from kettlingard.core.words import Word, note, place_word
 from kettlingard.host import clock, procstat
 from kettlingard.host.logs import tail
 
@@ -38,15 +38,27 @@ def daemon_record(daemon: Daemon) -> dict[str, Any]:
     }
 
 
-def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
-    """One service with its instances."""
+def service_records(
+    daemon: Daemon, services: Iterable[Service], *, closer: bool
+) -> list[dict[str, Any]]:
+    """Services with their instances; `closer` with the last lines of those that are not well."""
+    moment, required = clock.moment(), daemon.bonds.required()
+    return [
+        {
+            **_service(daemon, service, moment),
+            "needed_by": daemon.bonds.needed_by(service.name) if service.name in required else [],
+            "log": _last_lines(service, moment) if closer and service.word in WITH_LOG else [],
+        }
+        for service in services
+    ]
+
+
+def _service(daemon: Daemon, service: Service, moment: clock.Moment) -> dict[str, Any]:
     state, spec, word = service.state, service.spec, service.word
     wanted = wanted_places(state)
     ready = service.ready_workers()
-    instances = list(_instances(service, wanted))
     keys = spec.service if spec is not None else None
     starts = [m.run.ready_since for m in state.members.values() if m.run.dispatchable]
-    now = daemon.loop.time()
     return {
         "name": service.name,
         "state": word.value,
@@ -60,34 +72,33 @@ def service_record(daemon: Daemon, service: Service) -> dict[str, Any]:
         "ready": len({worker.launch.instance for worker in ready.values()}),
         "wanted": len(wanted),
         "restarts": sum(place.restarts for place in state.places.values()),
-        "uptime": now - min(since for since in starts if since is not None) if starts else None,
+        "uptime": moment.monotonic - min(filter(None, starts)) if starts else None,
         "in_flight": sum(_in_flight(service, n, w) for n, w in ready.items()) if ready else None,
-        "note": note(state, daemon.bonds.waits_for(service), service.listening.problem)
-        or _orphans(service)
-        or _on_demand(service),
+        "note": _note(daemon, service, word),
         "problems": [_problem(problem) for problem in service.problems],
         "listens": _listens(service),
         "needs": _needs(service),
-        "needed_by": daemon.bonds.needed_by(service.name),
-        "instances": instances,
-        "log": _last_lines(service, instances) if word in WITH_LOG else [],
+        "instances": list(_instances(service, wanted, moment)),
     }
+
+
+def _note(daemon: Daemon, service: Service, word: Word) -> str:
+    """One line on why it is not simply ready."""
+    waits = [] if word is Word.READY else daemon.bonds.waits_for(service)
+    said = note(service.state, waits, service.listening.problem) or _orphans(service)
+    if not said and word is Word.HELD and service.idle_since is not None:
+        since = time.localtime(service.idle_since.wall)
+        return f"on demand, idle since {time.strftime('%H:%M', since)}"
+    return said
 
 
 def _orphans(service: Service) -> str:
     """About processes of a supervisor before this one that it could not adopt."""
     return "; ".join(
-        f"/{place}: pid {run.pid} is an orphan: it does not prove what it is; end it to go on"
-        for place, (_, run) in sorted(service.orphans.items())
+        f"/{member.place}: pid {run.pid} is an orphan: it does not prove what it is; "
+        "end it to go on"
+        for _, (member, run) in sorted(service.orphans.items())
     )
-
-
-def _on_demand(service: Service) -> str:
-    """About a service that is there for whoever comes."""
-    since = service.idle_since
-    if service.word is not Word.HELD or since is None:
-        return ""
-    return f"on demand, idle since {time.strftime('%H:%M', time.localtime(since.wall))}"
 
 
 def _needs(service: Service) -> list[str]:
@@ -127,41 +138,40 @@ def _problem(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _instances(service: Service, wanted: list[int]) -> Iterable[dict[str, Any]]:
+def _instances(
+    service: Service, wanted: list[int], moment: clock.Moment
+) -> Iterable[dict[str, Any]]:
     """Each run, and each place without one; in order of places, the newest run first."""
-    members = sorted(service.state.members.values(), key=lambda m: -m.number)
-    for place in sorted({*wanted, *(member.place for member in members)}):
-        here = [member for member in members if member.place == place]
-        if not here:
-            yield _instance(service, place, None)
-        for member in here:
-            yield _instance(service, place, member)
+    here: dict[int, list[Member]] = {place: [] for place in wanted}
+    for member in sorted(service.state.members.values(), key=lambda m: -m.number):
+        here.setdefault(member.place, []).append(member)
+    filled = set(wanted)
+    for place, members in sorted(here.items()):
+        record = service.state.place(place)
+        about = {
+            "instance": place,
+            "restarts": record.restarts,
+            "last_end": _end(record.last_end, moment),
+        }
+        if not members:
+            state = place_word(record, wanted=place in filled)
+            yield {**about, "state": state, "reason": record.reason, **_NO_RUN}
+        for member in members:
+            yield {**about, **_run(service, member, moment)}
 
 
-def _instance(service: Service, place: int, member: Member | None) -> dict[str, Any]:
-    record = service.state.place(place)
-    reason = member.run.reason if member is not None else record.reason
-    return {
-        "instance": place,
-        "state": instance_word(service.state, place, member),
-        "restarts": record.restarts,
-        "reason": reason,
-        "last_end": _end(record.last_end),
-        **(_empty() if member is None else _run(service, member)),
-    }
+_NO_RUN: dict[str, Any] = dict.fromkeys((
+    "run", "pid", "since", "uptime", "memory", "cpu", "lag", "served", "in_flight", "generation",
+))  # fmt: skip
 
 
-def _empty() -> dict[str, Any]:
-    names = "run pid since uptime memory cpu lag served in_flight generation"
-    return dict.fromkeys(names.split())
-
-
-def _run(service: Service, member: Member) -> dict[str, Any]:
-    worker = service.workers[member.number]
-    moment, run = clock.moment(), member.run
+def _run(service: Service, member: Member, moment: clock.Moment) -> dict[str, Any]:
+    worker, run = service.workers[member.number], member.run
     usage = procstat.usage(worker.pid) if worker.pid is not None else None
     ready = run.ready_since is not None
     return {
+        "state": run.phase.value,
+        "reason": run.reason,
         "run": member.number,
         "pid": worker.pid,
         "since": moment.wall - (moment.monotonic - run.since),
@@ -178,10 +188,9 @@ def _run(service: Service, member: Member) -> dict[str, Any]:
     }
 
 
-def _end(end: End | None) -> dict[str, Any] | None:
+def _end(end: End | None, moment: clock.Moment) -> dict[str, Any] | None:
     if end is None:
         return None
-    moment = clock.moment()
     return {
         "at": moment.wall - (moment.monotonic - end.at),
         "text": str(end),
@@ -193,9 +202,11 @@ def _end(end: End | None) -> dict[str, Any] | None:
     }
 
 
-def _last_lines(service: Service, instances: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _last_lines(service: Service, moment: clock.Moment) -> list[dict[str, Any]]:
     """Of the instances that are not well."""
-    ill = [one["instance"] for one in instances if one["state"] != "ready" and one["last_end"]]
+    wanted = wanted_places(service.state)
+    runs = _instances(service, wanted, moment)
+    ill = [one["instance"] for one in runs if one["state"] != "ready" and one["last_end"]]
     return [
         {"instance": number, "line": line}
         for number in dict.fromkeys(ill)

@@ -85,7 +85,7 @@ def decide(state: ServiceState, now: float, around: Circumstances) -> list[Step]
     if around.rest:
         active = [member for member in state.members.values() if member.active]
         return [StopRun(member.number, around.rest) for member in active]
-    situations = [_situation(state, number) for number in wanted]
+    situations = _situations(state, wanted)
     steps: list[Step] = list(_stop_unwanted(state, set(wanted)))
     for situation in situations:
         steps += _settle(state, situation, now)
@@ -96,7 +96,7 @@ def decide(state: ServiceState, now: float, around: Circumstances) -> list[Step]
 def settled(state: ServiceState, now: float) -> bool:
     """The wanted generation is all there is, and has been watched for long enough."""
     return not state.paused and all(
-        _is_filled(state, _situation(state, number), now) for number in wanted_places(state)
+        _is_filled(state, one, now) for one in _situations(state, wanted_places(state))
     )
 
 
@@ -132,8 +132,18 @@ def next_wakeup(state: ServiceState, now: float) -> float | None:
     return min((at for at in next_times(state, now) if at > now), default=None)
 
 
-def _situation(state: ServiceState, number: int) -> _Situation:
-    here = state.at_place(number)
+def _situations(state: ServiceState, wanted: list[int]) -> list[_Situation]:
+    """One pass over the members: this is asked at each event, also of pools of hundreds."""
+    there: dict[int, list[Member]] = {number: [] for number in wanted}
+    for member in state.members.values():
+        if member.place in there:
+            there[member.place].append(member)
+    return [_situation(state, number, here) for number, here in there.items()]
+
+
+def _situation(state: ServiceState, number: int, here: list[Member]) -> _Situation:
+    if not here:
+        return _Situation(number, None, [], [])
     active = [member for member in here if member.active]
     fit = [member for member in active if is_fit(state, member)]
     chosen = max(fit, key=lambda member: (is_serving(member), member.number), default=None)
@@ -246,7 +256,7 @@ def has_gone_on(state: ServiceState) -> bool:
     """A rollout that goes on is through, but for places where it has failed."""
     numbers = wanted_places(state)
     failed = {number for number in numbers if _has_failed(state, number)}
-    left = [_situation(state, number) for number in numbers if number not in failed]
+    left = _situations(state, [number for number in numbers if number not in failed])
     through = all(here.fit and is_serving(here.fit) and not here.unfit for here in left)
     return state.policies.update.goes_on and bool(failed) and through
 

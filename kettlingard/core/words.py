@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from .place import Standing
+from .place import Place, Standing
 from .reconcile import has_gone_on, is_fit, wanted_places
-from .state import Member, ServiceState, is_serving
+from .state import ServiceState, is_serving
 from .vocabulary import COMING
 
 
@@ -60,14 +60,11 @@ def service_word(
     return _not_serving(state, places, waits, unbound)
 
 
-def instance_word(state: ServiceState, place: int, member: Member | None) -> str:
-    """The state of a run, or of a place that has none."""
-    if member is not None:
-        return str(member.run.phase.value)
-    standing = state.place(place).standing
-    if standing is not Standing.CLEAR:
-        return str(standing.value)
-    return "waiting" if place in wanted_places(state) else "exited"
+def place_word(place: Place, *, wanted: bool) -> str:
+    """The state of a place that has no run."""
+    if place.standing is not Standing.CLEAR:
+        return str(place.standing.value)
+    return "waiting" if wanted else "exited"
 
 
 def note(state: ServiceState, waits: Sequence[str] = (), unbound: str = "") -> str:

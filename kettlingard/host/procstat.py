@@ -8,6 +8,7 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_LONGEST = 1024  # bytes: 52 numbers and a name of 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,20 @@ class Usage:
 
 
 def usage(pid: int) -> Usage | None:
-    """Sample a process: two small reads, no more. None if it has gone."""
+    """Sample a process: one small read, since `status` does it for hundreds. None if it has gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-        pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
-    except (OSError, IndexError):
+        fd = os.open(b"/proc/%d/stat" % pid, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(fd, _LONGEST)
+        finally:
+            os.close(fd)
+    except OSError:
         return None
-    rest = text[text.rindex(b")") + 2 :].split()
+    rest = text[text.rindex(b")") + 2 :].split(b" ", 22)
     return Usage(
-        cpu=(int(rest[11]) + int(rest[12])) / _TICKS, rss=pages * _PAGE, threads=int(rest[17])
+        cpu=(int(rest[11]) + int(rest[12])) / _TICKS,
+        rss=int(rest[21]) * _PAGE,
+        threads=int(rest[17]),
     )
 
 

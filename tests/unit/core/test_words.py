@@ -1,4 +1,4 @@
-from kettlingard.core.words import Word, instance_word, note, service_word
+from kettlingard.core.words import Word, note, place_word, service_word
 from tests.unit.core.world import World
 
 
@@ -25,7 +25,7 @@ def test_a_crashed_instance_degrades_its_service():
     world.crash(2)
     assert word(world) is Word.DEGRADED
     assert note(world.state) == "/2 backoff: exit 1"
-    assert instance_word(world.state, 2, None) == "backoff"
+    assert place_word(world.state.place(2), wanted=True) == "backoff"
 
 
 def test_a_failed_service_says_why():
@@ -58,18 +58,14 @@ def test_a_service_that_may_end_is_inactive_when_it_has():
     world.bring_up()
     world.crash(code=0)
     assert word(world) is Word.INACTIVE
-    assert instance_word(world.state, 1, None) == "exited"
+    assert place_word(world.state.place(1), wanted=False) == "exited"
 
 
-def test_an_instance_is_called_by_its_run_or_waits_for_one():
+def test_an_instance_without_a_run_waits_for_one():
     world = World(0)
     world.around = type(world.around)(may_start=False)
     world.scale(1)
-    assert instance_word(world.state, 1, None) == "waiting"
-    world.around = type(world.around)()
-    world.tick()
-    [member] = world.state.members.values()
-    assert instance_word(world.state, 1, member) == "spawning"
+    assert place_word(world.state.place(1), wanted=True) == "waiting"
 
 
 def test_a_port_in_use_is_a_failure_of_the_service():
