@@ -21,7 +21,7 @@ from kettlingard.core import actor
 from kettlingard.core.rights import Asker
 from kettlingard.core.snapshot import RunRecord, ServiceRecord, Snapshot
 from kettlingard.core.state import Member, ServiceState
-from kettlingard.core.vocabulary import Exited, StopWanted
+from kettlingard.core.vocabulary import COMING, Exited, StopWanted
 from kettlingard.host import clock
 from kettlingard.worker.adopted import AdoptedProgram, AdoptedWorker, AdoptionError, held
 
@@ -209,8 +209,16 @@ def _asker(caller: messages.Caller) -> Asker:
 
 
 def _without(state: ServiceState, found: _Found) -> ServiceState:
-    """Orphans are no members; those that ended meanwhile did so in a way that nobody can know."""
+    """Orphans are no members; those that ended meanwhile did so in a way that nobody can know.
+
+    Those that were still starting ended since their supervisor did: no fault of theirs, nor
+    of a new generation that they were the first of.
+    """
     members = {n: member for n, member in state.members.items() if n not in found.orphans}
+    for number in found.gone:
+        if members[number].run.phase in COMING:
+            run = replace(members[number].run, requested=True, reason="kettlingard was killed")
+            members[number] = replace(members[number], run=run)
     state = replace(state, members=members)
     for number in found.gone:
         state, _ = actor.happen(state, number, Exited(clock.now(), None, None), random())  # noqa: S311  spread

@@ -113,6 +113,22 @@ def test_who_was_held_when_it_died_is_answered_by_the_next(supervisor, service_m
             assert int(client.communicate(timeout=15)[0]) in pids
 
 
+def test_an_update_whose_first_run_died_with_its_supervisor_goes_on(supervisor, service_module):
+    one, pids = begin(supervisor, service_module)
+    late = "import time\ntime.sleep(1)\nfrom echo import Echo\nclass Late(Echo): pass\n"
+    service_module("late", late)
+    one.define("echo", DEFINITION.replace("echo:Echo", "late:Late"))
+    one.ctl("restart", "echo", "--no-wait")
+    wait_for(lambda: [run for run in runs(one) if run["state"] == "starting"], what="a new run")
+    crashes(one)
+    wait_for(lambda: not set(one.pids("echo")) & set(pids), within=20, what="all are new")
+    assert one.status("echo")["state"] in {"ready", "updating"}
+
+
+def runs(one):
+    return one.status("echo")["instances"]
+
+
 def test_a_service_without_any_worker_is_not_refused_while_nobody_supervises(
     supervisor, service_module
 ):
