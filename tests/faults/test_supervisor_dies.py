@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,7 +78,8 @@ def test_workers_outlive_their_supervisor_under_load(supervisor, service_module)
             answers(seen, 50, "answers with the next supervisor")
             assert one.pids("echo") == pids
     words = seen.words(time.monotonic() - began)
-    print(f"\n{ROUNDS} x kill -9 of the supervisor: {words}")
+    kept = map(int, re.findall(r"connections rescued count=(\d+)", one.log.read_text()))
+    print(f"\n{ROUNDS} x kill -9 of the supervisor: {words}; {sum(kept)} kept by a custodian")
     assert not seen.errors
     assert set(seen.answered_by) == set(pids)
     status = one.status("echo")
