@@ -42,8 +42,10 @@ class CallConnection:
         self._loop = loop
         self._released = released
         self._fds: deque[int] = deque()
-        self._reader: ReplyReader | None = None
-        self._answered = False
+        self._reader = ReplyReader(resolve=self._resolve)
+        self._asked = False  # and not answered to the end
+        self._answered = False  # by a byte at least
+        self._paused = False
         self._events: deque[Any] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._end: Exception | None = None
@@ -57,14 +59,15 @@ class CallConnection:
 
     # --- out ------------------------------------------------------------------
 
-    def send(self, request: bytes, fds: list[int], reader: ReplyReader) -> None:
-        """Send a request, whose reply `reader` will read."""
-        self._reader = reader
+    def send(self, request: bytes, fds: list[int]) -> None:
+        """Send a request; `event` has its reply."""
+        self._reader = self._reader.for_next()
+        self._asked = True
         self._answered = False
         self._events.clear()
         self.stream.write(request, fds)
 
-    def resolve(self, tag: FdTag) -> object:
+    def _resolve(self, tag: FdTag) -> object:
         """Turn a placeholder in a reply into the open file or socket that came with it."""
         if not self._fds:
             raise OSError("the reply names a descriptor that did not come")
@@ -83,46 +86,52 @@ class CallConnection:
                 raise
             finally:
                 self._waiter = None
-        event = self._events.popleft()
+        event: Item | Result | StreamEnd | Failure = self._events.popleft()
         if isinstance(event, Item):
-            if len(self._events) < AHEAD:
-                self.stream.resume()
+            if self._paused and len(self._events) < AHEAD:
+                self._go_on()
             return event
         self._over(event)
         if isinstance(event, Failure):
             raise event.exception
-        assert isinstance(event, (Result, StreamEnd))
         return event
+
+    def _go_on(self) -> None:
+        self._paused = False
+        self.stream.resume()
 
     # --- in (transport.stream.Receiver) ---------------------------------------
 
     def received(self, data: bytes, fds: list[int]) -> None:
         """Read a part of the reply."""
-        self._fds += fds
-        reader = self._reader
-        if reader is None:
+        if fds:
+            self._fds += fds
+        if not self._asked:
             self.close()  # nobody asked anything
             return
         self._answered = True
-        self._events += reader.feed(data)
+        self._events += self._reader.feed(data)
         if len(self._events) > AHEAD:
+            self._paused = True
             self.stream.pause()
         self._wake()
 
     def _over(self, last: Result | StreamEnd | Failure) -> None:
         """The reply has been read to its end by whoever asked: only now may another call begin."""
-        self._reader = None
-        close_all(self._fds)
-        self._fds.clear()
+        self._asked = False
+        if self._fds:
+            close_all(self._fds)
+            self._fds.clear()
         if last.keep_alive and self.usable:
-            self.stream.resume()
+            if self._paused:
+                self._go_on()
             self._released(self)
         else:
             self.close()
 
     def ended(self, error: OSError | None) -> None:
         """Take the end of the connection, which may be the end of the reply too."""
-        if self._reader is None:
+        if not self._asked:
             self.close()
         elif error is not None or self._answered or self._refused():
             self._ended(error)
@@ -130,8 +139,8 @@ class CallConnection:
             self._loop.call_later(RESET_WAIT, self._ended, None)
 
     def _ended(self, error: OSError | None) -> None:
-        reader, self._reader = self._reader, None
-        if reader is None or self._end is not None:
+        asked, self._asked = self._asked, False
+        if not asked or self._end is not None:
             return
         reset = isinstance(error, (ConnectionResetError, BrokenPipeError))
         if not self._answered and (reset or (error is None and self._refused())):
@@ -139,7 +148,7 @@ class CallConnection:
             self._end = NotExecutedError(NOT_READ)
         else:
             if error is None:
-                self._events += reader.eof()
+                self._events += self._reader.eof()
             self._end = OSError(
                 "the connection to the service broke before its answer was whole: "
                 f"{error or 'closed'}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from kettlingar.transport.fdpass import close_all, take
 from kettlingar.wire.fdtags import tag_default
-from kettlingar.wire.rpc import ReplyReader, Result, StreamEnd, encode_call
+from kettlingar.wire.rpc import Item, Result, encode_call
 
 from .calling import CallConnection, NotExecutedError
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint, SocketEndpoint
@@ -194,18 +194,16 @@ class Client:
                 self._release(connection)
                 raise
             try:
-                connection.send(request, fds, ReplyReader(resolve=connection.resolve))
-                return await self._first(connection)
+                connection.send(request, fds)
+                event = await connection.event()
             except NotExecutedError:
                 if not tries_left:
                     raise
+                continue
+            if type(event) is Result:
+                return event.value
+            return ReplyStream(connection, event) if isinstance(event, Item) else NoItems()
         raise NotRunning(f"cannot call {call.name}: no attempt was allowed ({call.tries})")
-
-    async def _first(self, connection: CallConnection) -> Any:
-        event = await connection.event()
-        if isinstance(event, Result):
-            return event.value
-        return NoItems() if isinstance(event, StreamEnd) else ReplyStream(connection, event)
 
     # --- connections ----------------------------------------------------------
 

@@ -37,7 +37,7 @@ class Connection:
         self._timeout: float | None = None  # seconds
         self._deadline: float | None = None  # monotonic
         self._name = ""
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(resolve=self._resolve)
         self._events: deque[Any] = deque()
         self._fds: deque[int] = deque()
         self._sent = False  # the whole request
@@ -73,7 +73,7 @@ class Connection:
 
     def _begin(self, name: str, timeout: float | None) -> None:
         self._name = name
-        self._reader = ReplyReader(resolve=self._resolve)
+        self._reader = self._reader.for_next()
         self._events.clear()
         self._sent = self._answered = self.reusable = False
         self._timeout = self._usual_timeout if timeout is None else timeout

@@ -35,16 +35,21 @@ def body_reader(content_type: str, resolve: Resolve | None) -> Callable[[bytes],
     It raises ValueError for a body that is not of its type.
     """
     kind = kind_of(content_type)
-    if kind is Kind.MSGPACK:
-        return lambda data: from_msgpack(data, MAX_DEPTH, resolve, any_keys=True)
-    if kind is Kind.JSON:
-        return lambda data: from_json(data, MAX_DEPTH, resolve, trusted=True)
+    if kind is Kind.MSGPACK or kind is Kind.JSON:
+        return lambda data: read_value(kind, data, resolve)
     mimetype, _, parameters = content_type.partition(";")
     mimetype = mimetype.strip().lower() or "application/octet-stream"
     if not mimetype.startswith("text/"):
         return lambda data: {"mimetype": mimetype, "data": data}
     charset = _charset(parameters)
     return lambda data: {"mimetype": mimetype, "data": _text(data, charset)}
+
+
+def read_value(kind: Kind, data: bytes, resolve: Resolve | None) -> Any:
+    """The value in msgpack or JSON that a service has sent. Raises ValueError."""
+    if kind is Kind.MSGPACK:
+        return from_msgpack(data, MAX_DEPTH, resolve, any_keys=True)
+    return from_json(data, MAX_DEPTH, resolve, trusted=True)
 
 
 def is_nothing(head: ResponseHead, body: bytes) -> bool:

@@ -15,17 +15,26 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import lru_cache
 from typing import Any, Final
 
+from ._framing import BLANK_LINE
 from ._httptools import ResponseParser
-from ._replies import body_reader, failure_in_stream, failure_of, is_nothing, looks_like_error
+from ._replies import (
+    body_reader,
+    failure_in_stream,
+    failure_of,
+    is_nothing,
+    looks_like_error,
+    read_value,
+)
 from ._strict import clean
 from ._values import Value
-from .content import Kind, to_json, to_msgpack
+from .content import Kind, kind_of, to_json, to_msgpack
 from .fdtags import Default, Resolve
 from .http11 import END, Limits, Refusal, ResponseHead
 
 # A client trusts its service more than a service trusts its clients.
 REPLY_LIMITS: Final = Limits(max_body=2**30)
 
+_MOST_USUAL: Final = 512  # bytes of a head that is remembered
 _NO_FDS: Final[Sequence[int]] = ()
 
 
@@ -122,6 +131,25 @@ class Failure(Value):
         self.keep_alive = keep_alive
 
 
+@lru_cache(maxsize=64)
+def _usual_head(head: bytes) -> tuple[int, Kind] | None:
+    """How long and of which kind the body is; None unless it is a value on a kept connection.
+
+    The answers to one kind of call often have the same head, but for their date.
+    """
+    parser = ResponseParser(REPLY_LIMITS)
+    parser.expect("POST")
+    events = parser.feed(head)
+    found = events[0] if len(events) == 1 else None
+    if not isinstance(found, ResponseHead) or not found.keep_alive or found.status >= 300:
+        return None
+    kind = kind_of(found.headers.get("content-type", ""))
+    length = found.headers.get("content-length")
+    if length is None or kind not in {Kind.MSGPACK, Kind.JSON}:
+        return None
+    return int(length), kind
+
+
 ReplyEvent = Item | Result | StreamEnd | Failure
 
 
@@ -132,7 +160,8 @@ class ReplyReader:
     the same with bytes. `resolve` turns tags into the open files that came along.
     """
 
-    __slots__ = ("_decode", "_done", "_head", "_held", "_parser", "_parts", "_resolve", "_streams")
+    __slots__ = ("_decode", "_done", "_head", "_held", "_limits", "_method", "_parser", "_parts",
+                 "_resolve", "_streams")  # fmt: skip
 
     def __init__(
         self,
@@ -140,26 +169,62 @@ class ReplyReader:
         limits: Limits = REPLY_LIMITS,
         resolve: Resolve | None = None,
     ) -> None:
-        self._parser = ResponseParser(limits, whole_chunks=True)
-        self._parser.expect(method)
+        self._method = method
+        self._limits = limits
         self._resolve = resolve
+        self._parser: ResponseParser | None = None  # only for what is not whole and usual
+        self._done = False
+
+    def for_next(self) -> ReplyReader:
+        """What reads the next reply: this one again, where little was to be read."""
+        if self._parser is not None:
+            return ReplyReader(self._method, self._limits, self._resolve)
+        self._done = False
+        return self
+
+    def feed(self, data: bytes) -> list[ReplyEvent]:
+        """What `data` completes. Nothing comes after a Result, StreamEnd or Failure."""
+        if self._done:
+            return []
+        parser = self._parser
+        if parser is None:
+            found = self._whole(data)
+            if found is not None:
+                self._done = True
+                return [found]
+            parser = self._begin_parsing()
+        return self._read(parser.feed(data))
+
+    def _whole(self, data: bytes) -> Result | Failure | None:
+        """The answer that `data` is, no less and no more, if it is a plain value: most are."""
+        end = data.find(BLANK_LINE) + 4
+        usual = _usual_head(data[:end]) if end <= _MOST_USUAL else None
+        if usual is None or len(data) != end + usual[0] or usual[0] > self._limits.max_body:
+            return None
+        try:
+            return Result(read_value(usual[1], data[end:], self._resolve), keep_alive=True)
+        except (OSError, ValueError) as error:
+            return Failure(OSError(f"cannot read the answer: {error}"), keep_alive=True)
+
+    def _begin_parsing(self) -> ResponseParser:
+        self._parser = parser = ResponseParser(self._limits, whole_chunks=True)
+        parser.expect(self._method)
         self._head: ResponseHead | None = None
         self._decode: Callable[[bytes], Any] = bytes
         self._streams = False
         self._parts: list[bytes] = []  # of an answer that is no stream
         self._held: Item | None = None  # an item that may be the error at a stream's end
-        self._done = False
-
-    def feed(self, data: bytes) -> list[ReplyEvent]:
-        """What `data` completes. Nothing comes after a Result, StreamEnd or Failure."""
-        return self._read(self._parser.feed(data))
+        return parser
 
     def eof(self) -> list[ReplyEvent]:
         """The service has closed the connection."""
-        if self._held is not None and not self._done:
+        if self._done:
+            return []
+        parser = self._parser or self._begin_parsing()
+        if self._held is not None:
             self._done = True
             return [Failure(failure_in_stream(self._held.value), keep_alive=False)]
-        return self._read(self._parser.eof())
+        return self._read(parser.eof())
 
     def _read(self, events: Sequence[Any]) -> list[ReplyEvent]:
         out: list[ReplyEvent] = []
@@ -200,6 +265,7 @@ class ReplyReader:
 
     def _end(self, out: list[ReplyEvent], *, alone: bool) -> None:
         assert self._head is not None
+        assert self._parser is not None
         self._done = True
         # bytes that nobody asked for make the connection useless
         keep_alive = self._head.keep_alive and alone and self._parser.is_idle

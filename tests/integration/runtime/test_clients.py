@@ -15,7 +15,6 @@ from kettlingar import NotRunning
 from kettlingar.calling import CallConnection, NotExecutedError
 from kettlingar.endpoints import Link
 from kettlingar.testing import running
-from kettlingar.wire.rpc import ReplyReader
 from tests.helpers import http_get
 
 from .kittens import Tricks
@@ -231,7 +230,7 @@ def _ended_connection(run_async, behave):
         connection = CallConnection(asyncio.get_running_loop(), Link(ours), released=lambda _: None)
         with theirs:
             behave.before(theirs)
-            connection.send(b"POST /x HTTP/1.1\r\nHost: x\r\n\r\n", [], ReplyReader())
+            connection.send(b"POST /x HTTP/1.1\r\nHost: x\r\n\r\n", [])
             await asyncio.to_thread(behave.after, theirs)
         try:
             return await connection.event()

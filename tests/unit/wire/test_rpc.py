@@ -257,6 +257,22 @@ def test_nothing_comes_after_the_end():
     assert reader.eof() == []
 
 
+def test_what_read_one_reply_reads_the_next():
+    reader = ReplyReader()
+    for reply, events in [
+        (answer(200, b"1"), [Result(1, keep_alive=True)]),
+        (answer(200, b"{"), None),
+        (answer(200, b"2"), [Result(2, keep_alive=True)]),
+        (stream(chunk(b"3"), LAST_CHUNK), [Item(3), StreamEnd(keep_alive=True)]),
+        (answer(404, b'{"error": "no"}'), None),
+        (answer(200, b"4"), [Result(4, keep_alive=True)]),
+    ]:
+        for pieces in ([reply], [bytes([byte]) for byte in reply]):
+            reader = reader.for_next()
+            found = [event for piece in pieces for event in reader.feed(piece)]
+            assert found == events if events else isinstance(found[0], Failure)
+
+
 def test_open_files_in_a_reply_are_resolved():
     body = to_msgpack([FdTag(0, "file", "rb"), FdTag(1, "socket")])
     result = read(answer(200, body, MSGPACK), resolve=lambda tag: (tag.index, tag.kind))
