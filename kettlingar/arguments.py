@@ -8,10 +8,10 @@ from kettlingar.api.binding import bind
 from kettlingar.api.methods import Method
 from kettlingar.transport.fdpass import give
 from kettlingar.transport.requests import Incoming
-from kettlingar.wire.content import decode_body, from_query
+from kettlingar.wire.content import Kind, decode_body, from_query, kind_of
 from kettlingar.wire.fdtags import FdTag
 
-from .errors import BadRequest
+from .errors import BadRequest, HttpError
 from .request import RequestInfo
 from .serving import Service
 
@@ -31,17 +31,33 @@ def arguments_of(
     elif head.query:
         kwargs = dict(from_query(head.query))
     if incoming.body:
+        content_type = head.headers.get("content-type", "")
 
         def resolve(tag: FdTag) -> object:
             return _take_fd(tag, incoming, request)
 
-        payload = decode_body(
-            head.headers.get("content-type", ""), incoming.body, max_depth, resolve
-        )
+        if service.own_decoders and not incoming.fds:
+            payload = _decoded(service, content_type, incoming.body, max_depth)
+        else:
+            payload = decode_body(content_type, incoming.body, max_depth, resolve)
         if payload is not None:
             more, kwargs = _merge(payload, kwargs)
             args += more
     return bind(method, args, kwargs, service.guarantee_type)
+
+
+def _decoded(service: Service, content_type: str, body: bytes, max_depth: int) -> object:
+    """The body as the author's own from_json or from_msgpack reads it, where there is one."""
+    kind = kind_of(content_type) if content_type else Kind.JSON
+    own = service.own_decoders.get(kind) if kind is not None else None
+    if own is None:
+        return decode_body(content_type, body, max_depth)
+    try:
+        return own(body)
+    except HttpError:
+        raise
+    except ValueError as problem:
+        raise BadRequest(f"cannot read the body: {problem}") from problem
 
 
 def _take_fd(tag: FdTag, incoming: Incoming, request: RequestInfo) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -27,6 +27,8 @@ from .managed import Managed, manager_of
 from .replies import as_stream
 from .request import FdsResult, HttpResult, RequestInfo
 from .standard_api import StandardApi
+
+_DECODERS = (("from_json", content.Kind.JSON), ("from_msgpack", content.Kind.MSGPACK))
 
 
 class RPCKitten(StandardApi, OwnLog):
@@ -74,6 +76,9 @@ class RPCKitten(StandardApi, OwnLog):
             name: getattr(self, name)
             for name in ("to_json", "to_msgpack", "from_json", "from_msgpack")
             if getattr(type(self), name) is not getattr(RPCKitten, name)
+        }
+        self.own_decoders: Mapping[content.Kind, Callable[[bytes], Any]] = {
+            kind: self._overridden[name] for name, kind in _DECODERS if name in self._overridden
         }
 
     # --- calling methods ------------------------------------------------------
@@ -235,7 +240,7 @@ class RPCKitten(StandardApi, OwnLog):
         return content.to_json(data, default)
 
     def from_json(self, data: bytes) -> Any:
-        """Decode JSON."""
+        """Decode a JSON body. Not asked for one that brings open files."""
         return content.from_json(data)
 
     def to_msgpack(self, data: Any, default: Any = None) -> bytes:
@@ -243,7 +248,7 @@ class RPCKitten(StandardApi, OwnLog):
         return content.to_msgpack(data, default)
 
     def from_msgpack(self, data: bytes) -> Any:
-        """Decode msgpack."""
+        """Decode a msgpack body. Not asked for one that brings open files."""
         return content.from_msgpack(data)
 
     def get_docstring(self, method: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ class Service(Protocol):
     """What the server needs to know of a kitten."""
 
     methods: MethodTable
+    own_decoders: Mapping[Kind, Callable[[bytes], Any]]  # an author's; not for bodies with files
 
     def encode(self, kind: Kind, value: object, default: Callable[[object], object]) -> bytes:
         """Turn a value into bytes."""

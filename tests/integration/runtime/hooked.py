@@ -96,6 +96,29 @@ class Hooked(RPCKitten):
         return "text/plain", request_info.encoder({"a": 1})
 
 
+class OwnWords(RPCKitten):
+    """ownwords - reads and writes its own kind of JSON and msgpack"""
+
+    def to_json(self, data, default=None):
+        return super().to_json(data, default).replace(b'"', b"'")
+
+    def from_json(self, data):
+        return super().from_json(data.replace(b"'", b'"'))
+
+    def to_msgpack(self, data, default=None):
+        return super().to_msgpack({"TEXT": data} if isinstance(data, str) else data, default)
+
+    def from_msgpack(self, data):
+        return {name.lower(): value for name, value in super().from_msgpack(data).items()}
+
+    async def api_echo(self, request_info, text: str):
+        return text
+
+    async def api_cat(self, request_info, file):
+        with file:
+            return file.read()
+
+
 class Plugin:
     async def api_meow(self, request_info):
         return "a plugin's"

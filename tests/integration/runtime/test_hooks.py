@@ -12,7 +12,8 @@ from kettlingar.process import hooks_of
 from kettlingar.testing import running
 from tests.helpers import http_get
 
-from .hooked import Example, Hooked, Plugin
+from .hooked import Example, Hooked, OwnWords, Plugin
+from .test_wire import post
 
 
 def test_the_first_examples_run_unchanged(run_kitten):
@@ -87,6 +88,18 @@ def test_print_result_prints_on_the_command_line(start_kitten, capsys):
     folder = one.kitten.config.app_state_dir
     assert main(Hooked, [f"--app-state-dir={folder}", "twice", "4"]) == 0
     assert capsys.readouterr().out == "own print: 8\n"
+
+
+def test_own_encoders_and_decoders_read_requests_and_write_answers(run_kitten, tmp_path):
+    one = run_kitten(OwnWords)
+    told = post(one, "echo", "{'text': 'meow'}", "application/json")
+    assert (told[0], told[2]) == (200, b"'meow'")
+    assert post(one, "echo", "{'text': ", "application/json")[0] == 400
+    assert one.proxy.echo(text="meow") == {"TEXT": "meow"}
+    assert one.proxy.echo(TEXT="meow") == {"TEXT": "meow"}
+    (tmp_path / "poem").write_text("purr")
+    with open(tmp_path / "poem") as file:
+        assert one.proxy.cat(file=file) == {"TEXT": "purr"}
 
 
 def test_shutdown_is_awaited_at_the_end(run_async):
