@@ -97,20 +97,25 @@ def test_changed_defaults_wait_until_somebody_applies_them(supervisor, service_m
 
 
 def test_who_was_held_when_it_died_is_answered_by_the_next(supervisor, service_module):
-    late = "import time\ntime.sleep(1)\nfrom echo import Echo\nclass Late(Echo): pass\n"
+    late = "import time\ntime.sleep(3)\nfrom echo import Echo\nclass Late(Echo): pass\n"
     service_module("late", late)
     one, _ = begin(supervisor, service_module)
     one.ctl("stop", "echo")
     one.define("echo", DEFINITION.replace("echo:Echo", "late:Late"))
     one.ctl("start", "echo", "--no-wait")
-    command = ["curl", "-sS", "--noproxy", "*", f"http://127.0.0.1:{one.port}/pid"]
-    waiting = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(5)]
-    wait_for(lambda: held(one) == 5, what="all are held")
-    crashes(one)
-    pids = one.ready("echo")
-    for client in waiting:
-        with client:
-            assert int(client.communicate(timeout=15)[0]) in pids
+    clients = [http.client.HTTPConnection("127.0.0.1", one.port, timeout=20) for _ in range(300)]
+    try:
+        for client in clients:
+            client.request("GET", "/pid")
+        wait_for(lambda: held(one) == 300, what="all are held")
+        crashes(one)
+        answers = [client.getresponse() for client in clients]
+        pids = one.ready("echo")
+        assert {answer.status for answer in answers} == {200}
+        assert {int(answer.read()) for answer in answers} <= {*pids}
+    finally:
+        for client in clients:
+            client.close()
 
 
 def test_an_update_whose_first_run_died_with_its_supervisor_goes_on(supervisor, service_module):
