@@ -17,8 +17,9 @@ from kettlingard.core.snapshot import (
     Snapshot,
     SnapshotError,
     dump,
-    dump_service,
+    joined,
     load,
+    written_service,
 )
 from kettlingard.errors import PathError
 from kettlingard.host import clock
@@ -40,7 +41,8 @@ class Keeper:
         self._daemon = daemon
         self.path = path
         self._boot = clock.boot_id()
-        self._services: dict[str, dict[str, Any]] = {}
+        self._pieces: dict[str, bytes] = {}  # of services
+        self._marks: dict[str, frozenset[str]] = {}  # of their runs
         self._last = b""
         self._trouble = ""
         self._left: Snapshot | None = None
@@ -49,7 +51,8 @@ class Keeper:
         """From now on. What was `left` to us is what we leave, until it changes."""
         self._left = left
         if left is not None:
-            self._services = {name: dump_service(one) for name, one in left.services.items()}
+            for name, record in left.services.items():
+                self._take(name, record)
         self._daemon.on_changed, self._daemon.on_noted = self.changed, self.noted
 
     def noted(self, service: Service, mark: str) -> bool:
@@ -59,15 +62,21 @@ class Keeper:
         return self._names(service.name, mark) and not self._trouble
 
     def _names(self, service: str, mark: str) -> bool:
-        runs = self._services.get(service, {}).get("runs", {})
-        return any(run["mark"] == mark for run in runs.values())
+        return mark in self._marks.get(service, ())
+
+    def _take(self, name: str, record: ServiceRecord) -> None:
+        self._pieces[name] = written_service(name, record)
+        self._marks[name] = frozenset(run.mark for run in record.runs.values())
 
     def changed(self, services: Collection[Service]) -> None:
         """Write, if these have really changed."""
         for service in services:
             if service.spec is not None:
-                self._services[service.name] = dump_service(record_of(service))
-        data = json.dumps(self.document()).encode()
+                self._take(service.name, record_of(service))
+        if self._daemon.state not in COMING:
+            for name in self._pieces.keys() - self._daemon.services.keys():
+                del self._pieces[name], self._marks[name]
+        data = self._written()
         if data == self._last:
             return
         try:
@@ -83,11 +92,15 @@ class Keeper:
 
     def document(self) -> dict[str, Any]:
         """All of it, as plain data."""
+        found: dict[str, Any] = json.loads(self._written())
+        return found
+
+    def _written(self) -> bytes:
         state = self._daemon.state
         if self._left is not None and state in COMING:
             state = self._left.daemon
         here = Snapshot(boot=self._boot, daemon=state, written_by=__version__)
-        return dump(here, self._services)
+        return joined(dump(here, {}), self._pieces.values())
 
     def end(self) -> None:
         """Nothing runs any more: there is nothing to adopt, but for what we could not end."""

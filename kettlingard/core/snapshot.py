@@ -9,7 +9,8 @@ seconds and process starts are ticks since boot, so `boot` must be this boot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,7 +69,7 @@ def dump_service(record: ServiceRecord) -> dict[str, Any]:
 
 
 def dump(snapshot: Snapshot, services: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """All as plain data; `services` are dumped already."""
+    """All as plain data; `services` are dumped already, and come last."""
     return {
         "version": VERSION,
         "readable_by": READABLE_BY,
@@ -77,6 +78,17 @@ def dump(snapshot: Snapshot, services: Mapping[str, dict[str, Any]]) -> dict[str
         "daemon": snapshot.daemon,
         "services": dict(services),
     }
+
+
+def written_service(name: str, record: ServiceRecord) -> bytes:
+    """One service as a piece of what `joined` makes."""
+    return f"{json.dumps(name)}: {json.dumps(dump_service(record))}".encode()
+
+
+def joined(head: Mapping[str, Any], services: Iterable[bytes]) -> bytes:
+    """A dump as JSON, from pieces: that one service changed is no reason to write all anew."""
+    begun = json.dumps({**head, "services": {}}).encode()
+    return begun[:-2] + b", ".join(services) + b"}}"
 
 
 def load(data: object) -> Snapshot:

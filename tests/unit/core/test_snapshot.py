@@ -25,7 +25,9 @@ from kettlingard.core.snapshot import (
     SnapshotError,
     dump,
     dump_service,
+    joined,
     load,
+    written_service,
 )
 from kettlingard.core.spec import ListenerSpec, ServiceKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, ServiceState, Wanted
@@ -63,6 +65,13 @@ def test_what_is_written_is_read_as_it_was():
     assert back.services == {"blog": record}
     assert back.services["blog"].state.policies.restart.delay == 3.0
     assert back.services["blog"].state.wanted.within == float("inf")
+
+
+@pytest.mark.parametrize("names", [[], ["blog"], ["blog", 'a "quoted" one']])
+def test_the_texts_of_services_joined_are_what_is_written_in_one_piece(names):
+    head = dump(Snapshot(boot="b", daemon="running", written_by="0.1"), {})
+    text = joined(head, [written_service(name, lived()) for name in names])
+    assert json.loads(text) == written(services={name: dump_service(lived()) for name in names})
 
 
 def test_nothing_secret_and_no_place_in_a_file_is_written():
