@@ -18,6 +18,7 @@ from kettlingard.core.marks import Whose
 from kettlingard.host import custodian
 from kettlingard.host.marks import Marks
 
+custodian.PATIENCE = float(os.environ.get("PATIENCE", "30"))
 marks = Marks()
 custodian.start(os.pidfd_open(os.getpid()), marks, Path(sys.argv[1]))
 listener = socket.create_server(("127.0.0.1", 0))
@@ -140,6 +141,16 @@ def test_a_listener_of_ours_alone_is_kept_too(killed, tmp_path):
         with one.sock, one.sock.accept()[0] as accepted:
             accepted.send(b"!")
             assert client.recv(1) == b"!"
+
+
+def test_where_nobody_comes_those_that_wait_are_told_so(killed, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATIENCE", "0.2")
+    clients, _ = killed("OURS", "SENT")
+    assert clients[0].recv(4096).startswith(b"HTTP/1.1 503 ")
+    assert clients[0].recv(1) == b""
+    with pytest.raises(ConnectionResetError):  # nobody knows whether it has been answered
+        clients[1].recv(1)
+    wait_for(lambda: not list(tmp_path.iterdir()), what="the custodian has gone")
 
 
 def test_files_of_one_that_was_killed_are_removed(tmp_path):
