@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from kettlingar.api.describe import method_record
@@ -14,6 +15,14 @@ from .loading import load, version_of, where_in
 from .logs import begin_logging, set_rate
 from .process import Runtime, settings_of, watch_signals
 from .reports import Reports
+
+log = logging.getLogger(__name__)
+
+# Connections come by descriptor: what these say means nothing under a supervisor.
+OVERRIDDEN = (
+    "WORKER_LISTEN_HOST", "WORKER_LISTEN_PORT", "WORKER_LISTEN_QUEUE",
+    "WORKER_USE_TCP", "WORKER_USE_UNIXDOMAIN",
+)  # fmt: skip
 
 
 class NotBegunError(Exception):
@@ -80,4 +89,12 @@ def _configured(kitten_class: type[RPCKitten], setup: messages.Setup) -> RPCKitt
             **setup.config,
         },
     )
-    return kitten_class(config=config)
+    kitten = kitten_class(config=config)
+    said = [
+        name.lower()
+        for name in OVERRIDDEN
+        if getattr(config, name.lower()) != getattr(RPCKitten.Configuration, name)
+    ]
+    if said:
+        log.info("overridden by the supervisor, who listens: %s", ", ".join(said))
+    return kitten

@@ -10,6 +10,8 @@ import sys
 import textwrap
 from contextlib import asynccontextmanager
 
+import pytest
+
 from kettlingar.client import Client, SocketEndpoint
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel, channel_pair
@@ -122,6 +124,27 @@ def ask(client, path, close=True):
     while b"from" not in data and (more := client.recv(4096)):
         data += more
     return data
+
+
+def test_what_a_class_says_of_listening_is_overridden_and_the_log_says_so_once(
+    run_async, tmp_path, capfd, free_port
+):
+    port = free_port()
+
+    async def check():
+        config = {"worker_listen_port": port, "worker_use_tcp": "no"}
+        async with worker(tmp_path, config=config) as me:
+            await me.next(messages.Ready)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port))
+            with me.connect(7) as client:
+                assert b" 200 " in await asyncio.to_thread(ask, client, "/greet")
+            me.channel.send(messages.Quit(5.0))
+
+    run_async(check())
+    said = [line for line in capfd.readouterr().err.splitlines() if "overridden" in line]
+    assert len(said) == 1
+    assert said[0].endswith("who listens: worker_listen_port, worker_use_tcp")
 
 
 def test_a_worker_comes_up_answers_what_it_is_handed_and_ends_in_order(run_async, tmp_path):
