@@ -25,6 +25,7 @@ from kettlingar.transport.fdpass import close_all
 
 from . import _compat
 from ._version import __version__
+from .adjusting import Adjusting
 from .asking import Asker, become_supervised
 from .beginning import NotBegunError, begin, failed, ready
 from .dumping import stacks
@@ -33,7 +34,7 @@ from .errors import ConfigError
 from .guarding import Listeners, Meeting
 from .intake import Intake
 from .logs import set_level, set_rate
-from .process import Runtime, settings_of
+from .process import Runtime
 from .reports import Reports, callers_of
 from .serving import Origin, origin_of
 
@@ -60,8 +61,7 @@ class Worker:
         self._intake: Intake | None = None
         self._meeting: Meeting | None = None
         self._highest = 0  # number of a connection
-        self._secret = ""  # that came after the first one
-        self._adjusting: set[asyncio.Task[None]] = set()
+        self._adjusting = Adjusting()
         self._loop = loop
         self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
         self._reports = Reports(loop, self._channel)
@@ -191,21 +191,8 @@ class Worker:
         set_rate(*message.rate)
 
     def _on_adjust(self, message: messages.Adjust, _fds: list[int]) -> None:
-        if self._runtime is None:
-            return
-        if message.secret:
-            self._secret = message.secret
-        adjusting = asyncio.ensure_future(self._adjust(self._runtime, message))
-        self._adjusting.add(adjusting)
-        adjusting.add_done_callback(self._adjusting.discard)
-
-    async def _adjust(self, runtime: Runtime, message: messages.Adjust) -> None:
-        secret = self._secret or self._setup.result().secret
-        settings = settings_of(runtime.kitten, secret, message.public_methods)
-        try:
-            await runtime.adjust(settings, message.config)
-        except Exception:  # an author's hook may raise anything, and the service goes on
-            log.exception("cannot take over changed settings")
+        if self._runtime is not None:
+            self._adjusting.begin(self._runtime, message, self._setup.result().secret)
 
     def _on_log_file(self, _message: messages.LogFile, fds: list[int]) -> None:
         os.dup2(fds[0], 1)
@@ -283,7 +270,7 @@ class Worker:
             mark=setup.mark,
             hello=_hello(),
             ready=self._ready,
-            secret=self._secret or setup.secret,
+            secret=self._adjusting.secret or setup.secret,
             listeners=names,
             connections=[o.number for o in origins if o.number and not o.trusted],
             callers=callers_of(origins),

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from typing import Protocol
 
 from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal
 
-from .duplex import Stream, StreamFactory, Taker
+from .answers import Answers
+from .duplex import StreamFactory, Taker
 from .requests import Incoming, Requests
 from .stream import SocketStream
 from .timeouts import Deadlines
@@ -46,31 +46,11 @@ class Serve(Protocol):
         """It has ended; whatever still runs for it is of no use."""
 
 
-class Connection:
+class Connection(Answers):
     """Pumps one stream through the parser; see the module's picture."""
 
-    __slots__ = (
-        "_answered",
-        "_behind",
-        "_closed",
-        "_held",
-        "_loop",
-        "_paused",
-        "_progress",
-        "_pumping",
-        "_requests",
-        "_running",
-        "_serve",
-        "_single",
-        "_taker",
-        "_timers",
-        "_waiting",
-        "context",
-        "elsewhere",
-        "introduced",
-        "stream",
-        "written",
-    )
+    __slots__ = ("_held", "_loop", "_paused", "_pumping", "_requests", "_running", "_serve", "_single",
+                 "_taker", "_waiting", "context", "elsewhere", "introduced")  # fmt: skip
 
     def __init__(
         self,
@@ -91,24 +71,18 @@ class Connection:
         `introduced`: who calls, by the word of a proxy. `single`: one request is served here, the
         next one is somebody else's to place (`Serve.place`).
         """
-        self.stream: Stream = make_stream(loop, sock, self, takes_fds=takes_fds)
+        super().__init__(make_stream(loop, sock, self, takes_fds=takes_fds), timers)
         self.context = context
         self.introduced = introduced
         self._single = single
         self.elsewhere = False  # the running request is answered to somebody else
-        self.written = 0  # bytes handed to the stream
         self._requests = Requests(limits)
         self._serve = serve
-        self._timers = timers
         self._waiting: Deadlines[Connection] | None = None
         self._taker: Taker | None = None
-        self._progress = 0  # bytes that the reader had taken when `send` was last looked at
         self._running = False
         self._held: asyncio.Future[None] | None = None  # answers wait to be read
-        self._answered = False
-        self._behind = False  # bytes waited for the reader, when some were last sent
         self._paused = False  # too much is read ahead
-        self._closed = False
         self._pumping = False
         self._loop = loop
 
@@ -266,29 +240,6 @@ class Connection:
         self._requests.drop()
         return sock
 
-    # --- bytes out ------------------------------------------------------------
-
-    def send(self, data: bytes | bytearray, fds: Sequence[int] = ()) -> None:
-        """Write; `fds` travel with the first byte and belong to the stream from now on."""
-        if not self._answered:
-            self.answering()
-        self.written += len(data)
-        self._behind = not self.stream.write(data, fds)
-        if self._behind and not self._closed and self not in self._timers.send:
-            # Not started anew by each write: some go on writing for a reader that is gone.
-            self._progress = self.written - self.stream.buffered
-            self._timers.send.add(self)
-
-    def answering(self) -> None:
-        """Tell the server that the first byte of the first answer goes out; once."""
-        if not self._answered:
-            self._answered = True
-            self._serve.answering(self)
-
-    async def drained(self) -> None:
-        """Wait until the reader has taken enough; ConnectionError if it is gone."""
-        await self.stream.drained()
-
     # --- deadlines and the end ------------------------------------------------
 
     def _wait_for_next(self) -> None:
@@ -320,17 +271,6 @@ class Connection:
         self._requests.refuse(Refusal(408, f"the request's {what} did not come in time"))
         self._pump()
 
-    def stuck(self) -> None:
-        """Look whether the reader has taken anything since last time."""
-        taken = self.written - self.stream.buffered
-        if not self.stream.buffered:
-            return
-        if taken == self._progress:
-            self.abort()
-        else:
-            self._progress = taken
-            self._timers.send.add(self)
-
     def close(self, linger: float = 0.0) -> None:
         """End it: what was written still goes out."""
         if not self._closed:
@@ -347,6 +287,9 @@ class Connection:
         """Give the socket away, unread and unwritten from here on."""
         self._end()
         return self.stream.detach()
+
+    def _first_byte(self) -> None:
+        self._serve.answering(self)
 
     def _end(self) -> None:
         self._closed = True

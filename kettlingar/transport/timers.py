@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .timeouts import Deadlines
 
 if TYPE_CHECKING:
+    from .answers import Answers
     from .connection import Connection
 
 
@@ -30,7 +31,7 @@ class Timers:
         self.head: Deadlines[Connection] = Deadlines(loop, timeouts.head, _too_slow)
         self.body: Deadlines[Connection] = Deadlines(loop, timeouts.body, _too_slow)
         self.idle: Deadlines[Connection] = Deadlines(loop, timeouts.idle, _close)
-        self.send: Deadlines[Connection] = Deadlines(loop, timeouts.send, _stuck)
+        self.send: Deadlines[Answers] = Deadlines(loop, timeouts.send, _stuck)
 
     def forget(self, connection: Connection) -> None:
         """Wait no longer for anything from `connection`."""
@@ -48,5 +49,5 @@ def _close(connection: Connection) -> None:
     connection.close()
 
 
-def _stuck(connection: Connection) -> None:
-    connection.stuck()
+def _stuck(answers: Answers) -> None:
+    answers.stuck()
