@@ -59,7 +59,7 @@ def _resume(
         if members[number].run.dispatchable and number in kittens:
             service.ingress.admit(number, worker.channel)
         worker.begin(members[number].run.phase)
-    for number in members.keys() - workers.keys():
+    for number in record.runs.keys() - workers.keys():
         adoption.leave_alone(service, members[number], record.runs[number], "it was an orphan")
 
 

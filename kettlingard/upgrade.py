@@ -19,7 +19,6 @@ from kettlingar.server import Server
 from kettlingar.transport.acceptor import Acceptor
 from kettlingard.core.passage import Passage, PassedService, dump_passage, load_passage
 from kettlingard.core.snapshot import Snapshot, SnapshotError, load
-from kettlingard.core.vocabulary import Phase
 from kettlingard.host import become
 from kettlingard.host.files import Lock
 from kettlingard.host.limits import OpenFiles
@@ -135,7 +134,7 @@ class Upgrade:
 
     def _half_done(self) -> str:
         for service in self._daemon.services.values():
-            if any(m.run.phase is Phase.SPAWNING for m in service.state.members.values()):
+            if any(worker.child is None for worker in service.workers.values()):
                 return f"a worker of {service.name} is just being started"
             if any(w.queued for w in service.workers.values()):
                 return f"a worker of {service.name} does not read what it is told"
