@@ -1,5 +1,6 @@
 # make up     the services of services.d/, supervised, in the foreground (Ctrl-C stops them)
 # make test   everything that must hold: lint, types, import rules, tests
+# make ways   the tests in four ways: with uvloop and without, workers forked and executed (minutes)
 # make bench  the benchmarks, with ratios (BENCH_FLAGS=--quick: under three minutes)
 # make chaos  500 rounds of faults under load, from a fixed seed, and the figures of each (minutes)
 # make clean  removes what these made
@@ -12,17 +13,39 @@ BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 PYTEST_FLAGS ?= --quiet -n 4 --dist worksteal
 
-.PHONY: up test lint bench chaos clean
+.PHONY: up test ways lint bench chaos clean
 .DELETE_ON_ERROR:
+unexport PYTHONDONTWRITEBYTECODE  # it would compile everything at each of a thousand starts
 
 up: .venv/all.stamp
 	@exec $(BIN)/kettlingard up --home .kettlingard --services services.d
 
 # Hundreds of tests start real processes, several tests at once. One that failed in that
 # crowd is tried once more with nothing beside it: what fails twice has failed.
-test: lint
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) || { echo "again, one after the other:"; \
-		$(BIN)/python -m pytest --quiet --last-failed --last-failed-no-failures none; }
+test: .venv/dev.stamp
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint .venv/compiled.stamp
+	$(call pytest,$(BIN)/python)
+
+pytest = $(1) -m pytest $(PYTEST_FLAGS) || { echo "again, one after the other:"; \
+	$(1) -m pytest --quiet --last-failed --last-failed-no-failures none; }
+
+# Beside lint, which leaves a core idle: once, instead of by each of the tests' processes.
+.venv/compiled.stamp: .venv/dev.stamp
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
+	@touch $@
+
+ways: .venv/dev.stamp .venv-asyncio/dev.stamp
+	export KETTLINGAR_TEST_ZYGOTE=1; $(call pytest,$(BIN)/python)
+	export KETTLINGAR_TEST_ZYGOTE=0; $(call pytest,$(BIN)/python)
+	export KETTLINGAR_TEST_ZYGOTE=1; $(call pytest,.venv-asyncio/bin/python)
+	export KETTLINGAR_TEST_ZYGOTE=0; $(call pytest,.venv-asyncio/bin/python)
+
+.venv-asyncio/dev.stamp: .venv/dev.stamp
+	@echo "installing into .venv-asyncio (extras: dev; without uvloop)"
+	@$(BIN)/python -m venv --without-pip --clear .venv-asyncio
+	@$(BIN)/python -m pip --python .venv-asyncio/bin/python install $(PIP_FLAGS) -e '.[dev]'
+	@$(BIN)/python -m pip --python .venv-asyncio/bin/python uninstall --quiet --yes uvloop
+	@touch $@
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -57,7 +80,7 @@ FIGURES ?= tests/faults/test_figures.py tests/faults/test_supervisor_dies.py \
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench .bench.json .kettlingard .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	rm -rf .venv .venv-asyncio .venv-bench .bench.json .kettlingard .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		.coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
