@@ -29,6 +29,27 @@ class Line:
 
 
 @dataclass
+class Curve:
+    """How a cost grows: points by contestant."""
+
+    name: str  # of its file
+    title: str
+    across: str
+    up: str
+    points: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def add(self, contestant: str, x: float, y: float) -> None:
+        self.points.setdefault(contestant, []).append((x, y))
+
+    def __str__(self) -> str:
+        lines = [f"{self.title} ({self.up})"]
+        for name, points in self.points.items():
+            told = ", ".join(f"{x:,.0f}: {_number(y, '')}" for x, y in points)
+            lines.append(f"  {name}: {told}")
+        return "\n".join(lines)
+
+
+@dataclass
 class Plan:
     """How long to measure, and what came of it so far."""
 
@@ -38,6 +59,7 @@ class Plan:
     lines: list[Line] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
 
     @contextmanager
     def peer(self, what: str) -> Iterator[None]:
@@ -68,10 +90,11 @@ class Plan:
         """All of it, for the JSON file."""
         return {
             "rounds": self.rounds,
-            "seconds": self.seconds,
+            "seconds_each": self.seconds,
             "lines": [asdict(line) for line in self.lines],
             "skipped": self.skipped,
             "figures": self.figures,
+            "curves": [asdict(curve) for curve in self.curves],
         }
 
 
@@ -135,4 +158,4 @@ def _number(number: float, unit: str) -> str:
     return f"{number:,.{digits}f} {unit}".strip()
 
 
-__all__ = ["ExitStack", "Figures", "Line", "Plan", "Results", "table"]
+__all__ = ["Curve", "ExitStack", "Figures", "Line", "Plan", "Results", "table"]

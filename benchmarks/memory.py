@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from . import _machine as machine
 from ._contest import Caller, Server, kitten
@@ -84,12 +85,24 @@ def answered(port: int, count: int) -> None:
         assert not outcome.errors, outcome.statuses
 
 
+class Peak(NamedTuple):
+    """MiB of RSS: the most that there was, and how far that is above what there was before."""
+
+    reached: float
+    rise: float
+
+
 @contextmanager
-def peak(pid: int) -> Iterator[Callable[[], float]]:
-    """How far a process rises above what is resident now, in MiB."""
+def peak(pid: int) -> Iterator[Callable[[], Peak]]:
+    """Look at a process's memory from now on."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins at what is now
     before = _status(pid, "VmRSS")
-    yield lambda: (_status(pid, "VmHWM") - before) / 1024
+
+    def seen() -> Peak:
+        most = _status(pid, "VmHWM")
+        return Peak(most / 1024, (most - before) / 1024)
+
+    yield seen
 
 
 def _status(pid: int, key: str) -> int:
@@ -107,7 +120,7 @@ def of_a_stream_down(server: Server, folder: str, megabytes: int) -> tuple[float
         ours = stack.enter_context(peak(server.process.pid))
         theirs = stack.enter_context(peak(client.pid))
         client.do(f"pour {megabytes * MIB}")
-        return ours(), theirs()
+        return ours().rise, theirs().rise
 
 
 def of_a_stream_up(server: Server, folder: str, megabytes: int) -> float:
@@ -117,7 +130,7 @@ def of_a_stream_up(server: Server, folder: str, megabytes: int) -> float:
         _send_frames(sock, 1)
         with peak(server.process.pid) as ours:
             _send_frames(sock, megabytes)
-            return ours()
+            return ours().rise
 
 
 def _upgrade(sock: socket.socket, folder: str) -> None:

@@ -90,6 +90,7 @@ def commands(plan: Plan) -> None:
         found.compare(f"ctl status, {name}", "ms", "ctl status", "python -c pass", key, "<= 2.2")
         found.compare(f"ctl call, {name}", "ms", "ctl call", "python -c pass", key, "<= 2.2")
         found.compare(f"ctl status, {name}", "ms", "ctl status", theirs, key, "<= 0.3")
+        found.compare(f"ctl call, {name}", "ms", "ctl call", theirs, key, "<= 0.3")
         found.compare(
             f"ctl status on a terminal, {name}", "ms", "ctl status, terminal", theirs, key, "<= 0.7"
         )

@@ -37,6 +37,9 @@ def calls(plan: Plan) -> None:
         with plan.peer(PEER):
             server = peer(stack, "uvicorn", f"unix:{folder}/uvicorn")
             callers[PEER] = Caller(stack, server, "aiohttp", python=machine.peers_python())
+            server = peer(stack, "uvicorn", f"tcp:{machine.free_port()}")
+            python = machine.peers_python()
+            callers[f"{PEER}, TCP"] = Caller(stack, server, "aiohttp", python=python)
         _measure_calls(plan, callers)
 
 
@@ -57,6 +60,7 @@ def _measure_calls(plan: Plan, callers: dict[str, Caller]) -> None:
     )
     found.compare(f"{CALL}, TCP", "µs", "kettlingar, TCP", f"{LIMIT}, TCP", "p50_us", "<= 1.25")
     found.compare(f"{CALL}, unix", "µs", "kettlingar", PEER, "p50_us", "<= 0.5")
+    found.compare(f"{CALL}, TCP", "µs", "kettlingar, TCP", f"{PEER}, TCP", "p50_us", "<= 0.5")
     found.compare(
         f"{CALL}, one CPU", "µs", "kettlingar, one CPU", f"{LIMIT}, one CPU", "p50_us", "<= 1.6"
     )
@@ -64,11 +68,18 @@ def _measure_calls(plan: Plan, callers: dict[str, Caller]) -> None:
         "with a descriptor", "µs", "kettlingar, descriptor", "kettlingar", "p50_us", "<= 1.3"
     )
     found.compare(CPU, "µs", "kettlingar", LIMIT, "both_us", "<= 1.6")
-    names = [name for name in ("kettlingar", LIMIT, PEER) if name in callers]
-    many = {name: (lambda c=callers[name]: c.do(f"many {plan.seconds}")) for name in names}
+    named = [f"{name}{way}" for name in ("kettlingar", LIMIT, PEER) for way in ("", ", TCP")]
+    many = {
+        name: (lambda c=callers[name]: c.do(f"many {plan.seconds}"))
+        for name in named
+        if name in callers
+    }
     found = plan.in_turn("1, 32 in flight", many)
-    found.compare("calls, 32 in flight", "/s", "kettlingar", LIMIT, "per_second", ">= 0.6")
-    found.compare("calls, 32 in flight", "/s", "kettlingar", PEER, "per_second", ">= 4")
+    for way in ("", ", TCP"):
+        what = f"calls, 32 in flight{way or ', unix'}"
+        us = f"kettlingar{way}"
+        found.compare(what, "/s", us, f"{LIMIT}{way}", "per_second", ">= 0.6")
+        found.compare(what, "/s", us, f"{PEER}{way}", "per_second", ">= 4")
 
 
 def blocking(plan: Plan) -> None:
