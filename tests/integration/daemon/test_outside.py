@@ -225,9 +225,9 @@ def test_as_the_first_process_of_a_container_it_reaps_and_obeys_signals(home):
     process = up(home, before=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
     until((home / "run" / "control.sock").exists, 10)
     [first] = until(lambda: children(process.pid))
-    ours = "kettlingard: custodian"
+    ours = ["kettlingard: custodian"]
     begun = [["sleep", "600"]]
-    until(lambda: [c for pid in children(first) if (c := commands(pid))[0] != ours] == begun, 10)
+    until(lambda: [c for pid in children(first) if (c := commands(pid))[:1] != ours] == begun, 10)
     os.kill(first, signal.SIGTERM)
     assert process.wait(20) == 0
     assert not alive(first)
