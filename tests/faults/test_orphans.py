@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers import alive, command_of, descendants, wait_for
 
-ROUNDS = 50 if os.environ.get("KETTLINGAR_LONG") else 5
+ROUNDS = 50 if os.environ.get("KETTLINGAR_LONG") else 3
 
 # Kills its supervisor at its own first moment, or when it is nearly ready: once each.
 KITTEN = """

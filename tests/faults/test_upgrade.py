@@ -15,7 +15,7 @@ from tests.faults.steady import Steady
 from tests.faults.test_supervisor_dies import DEFINITION, answers, begin
 from tests.helpers import ROOT, descriptors, wait_for
 
-ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 4
+ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 2
 
 
 def upgrades(one):
