@@ -37,6 +37,7 @@ from .bonds import QUIET, Bonds
 from .catalog import Catalog, Definition
 from .ingress import Ingress
 from .remembered import Remembered
+from .rounds import Rounds
 from .running import Running, Surroundings
 from .service import Service
 from .worker.prepare import Prepared
@@ -88,7 +89,7 @@ class Daemon:
         )
         forked = ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
         self._starter = Prepared(loop, self.reaper, forked)
-        self._looking = False
+        self._rounds = Rounds(loop, lambda: self.services, self._look, self._looked)
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
         self.on_changed: Callable[[Collection[Service]], None] | None = None
@@ -214,7 +215,11 @@ class Daemon:
     def _look_later(self) -> None:
         """The brake lets go by time alone: nobody would tell those that wait for it."""
         if self._braked is None:
-            self._braked = self.loop.call_later(BRAKE / 5, self._look_again)
+            self._braked = self.loop.call_later(BRAKE / 5, self._brake_lets_go)
+
+    def _brake_lets_go(self) -> None:
+        self._braked = None
+        self._rounds.begin()
 
     def _noted(self, name: str, mark: str) -> bool:
         return self.on_noted is not None and self.on_noted(self.services[name], mark)
@@ -227,20 +232,18 @@ class Daemon:
 
     def _changed(self, name: str) -> None:
         self._changes.add(name)
-        if not self._looking:
-            self._looking = True
-            self.loop.call_soon(self._look_again)
+        self._rounds.begin()
 
-    def _look_again(self) -> None:
-        """Something changed: let everybody look whom it may concern."""
-        self._looking = False
-        if self._braked is not None:
-            self._braked.cancel()
-            self._braked = None
-        for service in list(self.services.values()):
+    def _look(self, name: str) -> None:
+        """Something changed: it may concern this service."""
+        service = self.services.get(name)
+        if service is not None:
             keys = service.spec.dependencies if service.spec is not None else DependencyKeys()
             if service.word not in QUIET or keys.binds_to:
                 service.look()
+
+    def _looked(self) -> None:
+        """All have looked."""
         self._follow_parts()
         self._part()
         if self.state == "draining":
@@ -305,6 +308,7 @@ class Daemon:
         """All services have ended: let go of everything."""
         if self._braked is not None:
             self._braked.cancel()
+        self._rounds.close()
         for service in self.services.values():
             service.close()
         self._refusals.close()
