@@ -19,9 +19,9 @@ from kettlingar.cli.ctl_verbs import EVERYWHERE, VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
 from kettlingar.transport import messages  # noqa: E402
 from kettlingard.core import place, run  # noqa: E402
-from kettlingard.core.daemonspec import DaemonKeys  # noqa: E402
+from kettlingard.core.daemonspec import NOT_SHARED, DaemonKeys  # noqa: E402
 from kettlingard.core.effective import written  # noqa: E402
-from kettlingard.core.spec import TABLES, ListenerSpec, key_of  # noqa: E402
+from kettlingard.core.spec import TABLES, ListenerSpec, RouteSpec, SharedListener, key_of  # noqa: E402
 from kettlingard.core.vocabulary import (  # noqa: E402
     EVENTS,
     Event,
@@ -60,7 +60,7 @@ def definition_keys() -> str:
         "process starts, **restart** rolls the instances, **rebind** opens the listener again.",
         "",
     ]
-    for name, table in [*TABLES.items(), ("[listen]", ListenerSpec)]:
+    for name, table in [*TABLES.items(), ("[listen]", ListenerSpec), ("[route]", RouteSpec)]:
         lines += [f"## [{name}]", "", (table.__doc__ or "").strip(), ""]
         lines += ["| key | takes | default | change | meaning |", "|---|---|---|---|---|"]
         lines += [_row(field) for field in fields(table) if "key" in field.metadata]
@@ -110,6 +110,18 @@ def daemon_keys() -> str:
         "| key | takes | default | change | meaning |",
         "|---|---|---|---|---|",
         *(_row(field) for field in fields(DaemonKeys)),
+        "",
+        "## [[listen]]",
+        "",
+        (SharedListener.__doc__ or "").strip(),
+        "",
+        "| key | takes | default | change | meaning |",
+        "|---|---|---|---|---|",
+        *(
+            _row(field)
+            for field in fields(SharedListener)
+            if field.name not in {*NOT_SHARED, "proxy_from"}
+        ),
         "",
         "## [defaults.*]",
         "",
@@ -301,7 +313,7 @@ def man_daemon() -> str:
 def man_keys() -> str:
     """kettlingard.services(5): the keys of a definition."""
     body = [".SH DESCRIPTION", _roff("One file NAME.toml defines the service NAME.")]
-    for name, table in [*TABLES.items(), ("[listen]", ListenerSpec)]:
+    for name, table in [*TABLES.items(), ("[listen]", ListenerSpec), ("[route]", RouteSpec)]:
         body += [f".SH [{_roff(name)}]", _roff((table.__doc__ or "").strip())]
         for field in fields(table):
             if "key" not in field.metadata:

@@ -39,7 +39,7 @@ class _Copy:
 
 
 class Listeners:
-    """The guarded copies. They are accepted from between `accept` and `rest`; some always, some never.
+    """The guarded copies. They are accepted from between `accept` and `rest`, some always.
 
     `serve(sock, way)` gets what connects.
     """
@@ -70,10 +70,9 @@ class Listeners:
         return self._ways.get(name) or messages.Way(name)
 
     def accept(self) -> None:
-        """There is no supervisor: serve whatever connects, but what only a supervisor can place."""
+        """There is no supervisor: serve whatever connects."""
         self.rest()
-        alone = [one for one in self._copies if not one.way.accepts and not one.way.routed]
-        self._acceptors = [self._acceptor(one) for one in alone]
+        self._acceptors = [self._acceptor(one) for one in self._copies if not one.way.accepts]
 
     def _acceptor(self, one: _Copy) -> Acceptor:
         def accepted(new: socket.socket, _address: object) -> None:

@@ -34,8 +34,11 @@ class Intake:
         self._serial = 0
         self._silent_until = 0.0
 
-    def take(self, sock: socket.socket, number: int, way: Way) -> None:
-        """Serve it. `number` is the supervisor's; 0: it knows nothing of it."""
+    def take(self, sock: socket.socket, number: int, way: Way, *, routed: bool = False) -> None:
+        """Serve it. `number` is the supervisor's; 0: it knows nothing of it.
+
+        `routed`: the next request may be another service's.
+        """
         if way.proxies is not None:
             self._be_introduced(sock, number, way)
         elif way.local:
@@ -44,8 +47,8 @@ class Intake:
             origin = Origin(tcp=False, caller=Caller(uid=uid, pid=pid), number=number)
             self._server.accept(sock, origin, read_now=True)
         else:
-            routed = way.name if way.routed else ""
-            self._server.accept(sock, Origin(number=number, routed=routed), read_now=True)
+            origin = Origin(number=number, routed=way.name if routed else "")
+            self._server.accept(sock, origin, read_now=True)
 
     def _be_introduced(self, sock: socket.socket, number: int, way: Way) -> None:
         sock = socket.socket(fileno=sock.detach())  # whose family may be any

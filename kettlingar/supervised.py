@@ -147,7 +147,7 @@ class Worker:
         self._channel.send(messages.Progress(taken=message.ids))
         way = self._guarded.way(message.listener)
         for number, fd in zip(message.ids, fds, strict=True):
-            self._taken_in_by(runtime).take(_tcp(fd), number, way)
+            self._taken_in_by(runtime).take(_tcp(fd), number, way, routed=message.routed)
 
     def _on_caller(self, message: messages.Caller, fds: list[int]) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fds[0])

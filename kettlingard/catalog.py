@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,16 +31,18 @@ class Catalog:
         folders: Sequence[Path],
         house: House | None = None,
         defaults: Source | None = None,
+        shared: Collection[str] | None = None,
     ) -> None:
         self.folders = folders
         self.defaults = defaults  # [defaults] of kettlingard.toml
+        self.shared = shared  # the names of its listeners; None: nobody knows
         self.house = house or House()
 
     def read(self) -> tuple[dict[str, Definition], list[str]]:
         """All definitions by service, and what is wrong with whole folders."""
         files, problems = read_definitions(self.folders)
         found = {name: self._parsed(file) for name, file in files.items()}
-        together = check_together(_specs(found))
+        together = check_together(_specs(found), self.shared)
         for name, wrong in together.items():
             found[name] = replace(found[name], spec=None, problems=tuple(wrong))
         return found, [one.problem for one in problems]

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,15 @@ class Checked:
         return {"services": list(self.services), "problems": problems}
 
 
-def check(paths: Sequence[Path], defaults: Source | None, *, imports: bool) -> Checked:
+def check(
+    paths: Sequence[Path],
+    defaults: Source | None,
+    *,
+    imports: bool,
+    shared: Collection[str] | None = None,
+) -> Checked:
     """Look at files and folders of definitions; with `imports` also at the classes."""
-    found, problems = _read(paths, defaults)
+    found, problems = _read(paths, defaults, shared)
     for definition in found.values():
         problems += definition.problems
         if imports and definition.spec is not None and definition.spec.service.kitten:
@@ -45,16 +51,18 @@ def check(paths: Sequence[Path], defaults: Source | None, *, imports: bool) -> C
 
 
 def _read(
-    paths: Iterable[Path], defaults: Source | None
+    paths: Iterable[Path], defaults: Source | None, shared: Collection[str] | None
 ) -> tuple[dict[str, Definition], list[Problem]]:
     paths = [path.absolute() for path in paths]
     folders = [path for path in paths if path.is_dir()]
-    found, wrong = Catalog(folders, defaults=defaults).read()
+    found, wrong = Catalog(folders, defaults=defaults, shared=shared).read()
     problems = [Problem("", text) for text in wrong]
     for path in paths:
         if path in folders:
             continue
-        one = Catalog([path.parent], defaults=defaults).read_one(path.name.removesuffix(".toml"))
+        one = Catalog([path.parent], defaults=defaults, shared=shared).read_one(
+            path.name.removesuffix(".toml")
+        )
         if one is None or Path(one.file) != path:
             problems.append(Problem(str(path), "there is no such definition"))
         else:

@@ -25,9 +25,13 @@ log = logging.getLogger(__name__)
 
 def go_on(daemon: Daemon, adoption: Adoption, before: Upgraded) -> None:
     """Have all services as they were."""
+    daemon.router.inherit(before.passage.shared)
+    daemon.sharing.keep()
     for name, record in before.snapshot.services.items():
         passed = before.passage.services.get(name, PassedService(secret=""))
         _resume(daemon.add(name), record, passed, adoption)
+    daemon.sharing.place()
+    daemon.router.unpack(before.passage.shared)
 
 
 def _resume(

@@ -58,9 +58,15 @@ class Crew:
             event=lambda event: self._ears.event(number, event),
             progress=lambda said: self._progress(number, said),
             asks=lambda ask: self._ears.asks(self.workers[number], ask),
-            moved=lambda said, fds: self._ingress.moved(number, said.ids, fds),
+            moved=lambda said, fds: self._moved(number, said, fds),
             noted=self._ears.noted,
         )
+
+    def _moved(self, number: int, said: messages.Moved, fds: list[int]) -> None:
+        if said.listener:
+            self._ingress.placed(number, said, fds)
+        else:
+            self._ingress.moved(number, said.ids, fds)
 
     def _progress(self, number: int, said: messages.Progress) -> None:
         self._ingress.progress(number, said)

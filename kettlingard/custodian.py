@@ -19,6 +19,7 @@ from kettlingard.host.handed import Handed
 from kettlingard.host.marks import Marks
 from kettlingard.host.reap import ExitStatus, Reaper
 
+from .ingress import Router
 from .service import Service
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,10 @@ class Custodian:
             else:
                 self._kept.append(one)
 
-    def rescue(self, services: Iterable[Service]) -> None:
+    def rescue(self, services: Iterable[Service], router: Router) -> None:
         """Go on with connections that killed supervisors had; the listeners are open."""
         kept, self._kept = self._kept, []
-        left = kept
+        left = router.rescue(kept)
         for service in services:
             left = service.ingress.rescue(left, sure=not service.orphans)
         for one in left:

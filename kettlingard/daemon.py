@@ -35,11 +35,12 @@ from kettlingard.zygote.herd import Zygotes
 from .bell import Bell
 from .bonds import QUIET, Bonds
 from .catalog import Catalog, Definition
-from .ingress import Ingress
+from .ingress import Ingress, Router
 from .remembered import Remembered
 from .rounds import Rounds
 from .running import Running, Surroundings
 from .service import Service
+from .sharing import Sharing
 from .worker.prepare import Prepared
 from .worker.process import Worker
 from .worker.start import ByExec, ByZygote, kind_for
@@ -80,6 +81,8 @@ class Daemon:
         self.reaper = Reaper(loop)
         self._refusals = Refusals(loop)
         self.marks = Marks()  # of all connections that services have accepted
+        self.router = Router(loop, self._refusals, self._handed, self.marks)
+        self.sharing = Sharing(loop, self.router, self.services)
         self._zygotes = Zygotes(
             loop,
             self.reaper,
@@ -87,8 +90,9 @@ class Daemon:
             Path(layout.log) / "zygote.log",
             self._kinds,
         )
-        forked = ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
-        self._starter = Prepared(loop, self.reaper, forked)
+        self._starter = Prepared(
+            loop, self.reaper, ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
+        )
         self._rounds = Rounds(loop, lambda: self.services, self._look, self._looked)
         self._braked: asyncio.TimerHandle | None = None
         self._drain_until = 0.0
@@ -107,6 +111,8 @@ class Daemon:
         for definition in found.values():
             self.learn(definition)
         self.state = "running"
+        self.sharing.place()
+        self.sharing.keep()
         for name in self.bonds.start_order():
             service = self.services[name]
             if name in settled:
@@ -167,7 +173,9 @@ class Daemon:
             loop=self.loop,
             reaper=self.reaper,
             starter=self._starter,
-            ingress=lambda name: Ingress(self.loop, name, self._refusals, self._handed, self.marks),
+            ingress=lambda name: Ingress(
+                self.loop, name, self._refusals, self._handed, self.marks, router=self.router
+            ),
             meetings=Path(self.layout.meetings),
             folder=Path(self.layout.state),
             logs=Path(self.layout.log),
@@ -232,6 +240,7 @@ class Daemon:
 
     def _changed(self, name: str) -> None:
         self._changes.add(name)
+        self.sharing.place()  # at once: whoever is told that routes have changed may ask for them
         self._rounds.begin()
 
     def _look(self, name: str) -> None:
@@ -274,6 +283,7 @@ class Daemon:
                 service.close()
                 del self.services[name]
                 self.leaving.discard(name)
+                self.sharing.place()
 
     # --- the end ---
 
@@ -309,6 +319,8 @@ class Daemon:
         if self._braked is not None:
             self._braked.cancel()
         self._rounds.close()
+        self.sharing.close()
+        self.router.close()
         for service in self.services.values():
             service.close()
         self._refusals.close()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Protocol
 
 from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
-
-from .ingress import Ingress
 
 log = logging.getLogger(__name__)
 
 AGAIN = 5.0  # seconds
 
 
+class Opens(Protocol):
+    """What has listeners: a service's ingress, or the router."""
+
+    def open(self, specs: Sequence[ListenerSpec]) -> None:
+        """Listen on exactly these. Raises ListenError, and then nothing has changed."""
+
+
 class Listening:
     """Keeps an Ingress at what is wanted of it."""
 
-    def __init__(self, service: str, ingress: Ingress) -> None:
+    def __init__(self, service: str, ingress: Opens) -> None:
         self.problem = ""  # why they are not open
         self.again = 0.0  # when they are tried again, if there is a problem
         self._service = service

@@ -104,7 +104,8 @@ def check(options: argparse.Namespace) -> int:
     if settings is None:
         return INVALID
     paths = [Path(name) for name in options.files or layout.services]
-    found = look(paths, settings.defaults, imports=options.imports)
+    known = settings.names if Path(settings.file).exists() else None
+    found = look(paths, settings.defaults, imports=options.imports, shared=known)
     if options.output == "json":
         _say(json.dumps(found.as_dict()))
     else:

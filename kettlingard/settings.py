@@ -35,6 +35,7 @@ class Settings:
         self._daemon = daemon
         self._catalog = catalog
         daemon.timeout_stop = spec.daemon.timeout_stop
+        daemon.sharing.specs = spec.listen
 
     def reload(self) -> tuple[list[str], list[Problem]]:
         """Read it again, services are left alone: what changed, or what is wrong with it."""
@@ -46,8 +47,13 @@ class Settings:
         said = list(_changes(self._spec.daemon, found.daemon))
         if found.defaults != self._spec.defaults:
             said.append("[defaults]: for services when they are applied or restarted")
+        if found.listen != self._spec.listen:
+            said.append("[[listen]]: now")
         self._spec, self._catalog.defaults = found, found.defaults
+        self._catalog.shared = found.names
         self._daemon.timeout_stop = found.daemon.timeout_stop
+        self._daemon.sharing.specs = found.listen
+        self._daemon.sharing.keep()
         os.chmod(self._daemon.layout.socket, found.daemon.control_mode)
         log.info("settings read again file=%s changes=%d", found.file, len(said))
         return said, []

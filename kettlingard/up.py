@@ -93,7 +93,7 @@ def catalog_of(layout: Layout, folders: Sequence[Path], settings: DaemonSpec) ->
     """The definitions of this supervisor."""
     users_needed = layout.mode == "system" and not settings.daemon.allow_root
     house = House(users_needed, cgroup.find(layout.run))
-    return Catalog(folders, house, settings.defaults)
+    return Catalog(folders, house, settings.defaults, settings.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def _begin(
     socket_path = daemon.layout.socket
     log.info("%s version=%s pid=%d socket=%s", word, __version__, os.getpid(), socket_path)
     daemon.boot(settled)
-    custodian.rescue(daemon.services.values())
+    custodian.rescue(daemon.services.values(), daemon.router)
     clear(daemon)
     logs.reopen()  # workers of before may write to one that was being rotated
     daemon.reaper.sweep()  # who ended while nobody was listening

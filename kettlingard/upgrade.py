@@ -192,6 +192,7 @@ class Upgrade:
                 for name, service in self._daemon.services.items()
                 if service.spec is not None
             },
+            shared=self._daemon.router.pack(),
         )
 
 

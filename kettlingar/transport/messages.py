@@ -85,7 +85,7 @@ class Moved(Message, frozen=True, tag="moved"):
     """Connections that their clients keep open, between two requests: one descriptor each.
 
     Said while draining, to a supervisor whose Drain `moves` them; and after each answer, of
-    connections that came by a listener whose way is `routed`: then `listener` is its name.
+    connections that were `routed`: then `listener` is where they came by.
     """
 
     ids: list[int]
@@ -178,15 +178,12 @@ class Way(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name     of the listener, as in Connections
     accepts  the worker accepts from it by itself, whether there is a supervisor or not
-    routed   the next request of a connection may be another service's: when it has answered one, it
-             gives the connection back (Moved); it never accepts from this listener
     local    a unix socket whose other end the kernel names
     proxies  a PROXY header comes first, from these networks only; None: there is none
     """
 
     name: str
     accepts: bool = False
-    routed: bool = False
     local: bool = False
     proxies: list[str] | None = None
 
@@ -204,10 +201,15 @@ class Guard(Message, frozen=True, tag="guard"):
 
 
 class Connections(Message, frozen=True, tag="connections"):
-    """Accepted TCP connections, one descriptor each, in the order of `ids`."""
+    """Accepted TCP connections, one descriptor each, in the order of `ids`.
+
+    `routed`: each brings one request, the next one may be another service's. When it is answered
+    the connection is given back (Moved, with this `listener`).
+    """
 
     ids: list[int]
     listener: str = ""
+    routed: bool = False
 
 
 class Caller(Message, frozen=True, tag="caller"):

@@ -1,4 +1,5 @@
-"""What kettlingard.toml may say: [daemon] is the supervisor's own, [defaults] lies under all services."""
+"""What kettlingard.toml may say: [daemon] is the supervisor's own, [defaults] lies under all services,
+[[listen]] is what services share by their routes."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .hints import hint
-from .parse import parse, read_table
+from .parse import parse, read_listeners, read_table, repeated_names
 from .reading import Problem, Reading, Source, lay_over, load
-from .spec import NOT_YET, Change, key_field, keys_of
+from .spec import Change, SharedListener, key_field, keys_of
 from .values import BOOL, DURATION, OCTAL, PATH, wrong
 
 DEFAULTS = "defaults"
@@ -33,7 +34,13 @@ class DaemonSpec:
 
     file: str = ""
     daemon: DaemonKeys = DaemonKeys()
+    listen: tuple[SharedListener, ...] = ()
     defaults: Source | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the listeners."""
+        return [one.name for one in self.listen]
 
 
 def parse_daemon(source: Source) -> DaemonSpec | list[Problem]:
@@ -46,18 +53,37 @@ def parse_daemon(source: Source) -> DaemonSpec | list[Problem]:
     known = [f"daemon.{name}" for name in keys_of(DaemonKeys)]
     for name, value in data.items():
         if name == "listen":
-            reading.problem((name,), NOT_YET, value)
-        elif name not in {"daemon", DEFAULTS}:
+            continue
+        if name not in {"daemon", DEFAULTS}:
             advice = hint(name, "", [*known, "daemon", DEFAULTS])
             reading.problem((name,), "unknown key", None, advice)
         elif not isinstance(value, dict):
             reading.problem((name,), str(wrong(value, f"a table: write [{name}]")), value)
     keys = read_table(DaemonKeys, data.get("daemon", {}), ("daemon",), reading, known)
+    listen = _shared(data.get("listen", []), reading)
     defaults = Source(source.file, source.text, DEFAULTS) if data.get(DEFAULTS) else None
     found = reading.problems + (_wrong_defaults(defaults) if defaults is not None else [])
     if found:
         return sorted(found, key=lambda problem: problem.line)
-    return DaemonSpec(source.file, keys, defaults)
+    return DaemonSpec(source.file, keys, listen, defaults)
+
+
+NOT_SHARED = {  # what only the owner of a listener can have
+    "dispatch": "requests are placed one by one here: nobody else can accept",
+    "proxy_protocol": "cannot be here: a header would stand before what is to be looked at",
+}
+
+
+def _shared(data: object, reading: Reading) -> tuple[SharedListener, ...]:
+    found: list[SharedListener] = read_listeners(SharedListener, data, reading)
+    for number in repeated_names(found):
+        path: tuple[str | int, ...] = ("listen", number, "name")
+        reading.problem(path, "this name is taken by another listener", found[number].name)
+    for number, one in enumerate(found):
+        for key, why in NOT_SHARED.items():
+            if getattr(one, key) not in {"pass", False}:
+                reading.problem(("listen", number, key), why, getattr(one, key))
+    return tuple(found)
 
 
 def _wrong_defaults(defaults: Source) -> list[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .spec import TABLES, ListenerSpec, ServiceSpec, keys_of
+from .spec import TABLES, ListenerSpec, RouteSpec, ServiceSpec, keys_of
 from .values import EXIT_STATUS, LIMIT, OCTAL, PUBLIC, SIGNAL, SIGNAL_NAMES, Kind, list_of
 
 DEFAULT = "default"
@@ -36,7 +36,7 @@ class Row:
 
 def rows(spec: ServiceSpec, overrides: Mapping[str, tuple[Any, str]]) -> list[Row]:
     """All keys of one service. `overrides`: by dotted key, what holds instead and who says so."""
-    return [*_tables(spec, overrides), *_free(spec), *_listeners(spec)]
+    return [*_tables(spec, overrides), *_free(spec), *_listeners(spec), *_routes(spec)]
 
 
 def _tables(spec: ServiceSpec, overrides: Mapping[str, tuple[Any, str]]) -> Iterator[Row]:
@@ -69,6 +69,13 @@ def _listeners(spec: ServiceSpec) -> Iterator[Row]:
             given = dotted in spec.origins or name in {"name", "stream"}
             origin = _origin(spec, known) if given else DEFAULT
             yield Row("[listen]", name, written(key.kind, value), origin, key.change.value)
+
+
+def _routes(spec: ServiceSpec) -> Iterator[Row]:
+    for number, route in enumerate(spec.route):
+        for name, key in keys_of(RouteSpec).items():
+            value = written(key.kind, getattr(route, name))
+            yield Row("[route]", name, value, _origin(spec, f"route[{number}].{name}"), "live")
 
 
 def _origin(spec: ServiceSpec, dotted: str) -> str:

@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from . import routes
 from .hints import hint
 from .reading import Problem, Reading, Source, dotted, lay_over, load
 from .scan import KeyPath
@@ -26,6 +27,7 @@ from .spec import (
     Key,
     ListenerSpec,
     PoolKeys,
+    RouteSpec,
     ServiceKeys,
     ServiceSpec,
     keys_of,
@@ -40,6 +42,7 @@ OWNED_KEYS = ("worker_secret", "worker_name", "worker_config", "worker_nice", "w
 
 KNOWN = [f"{table}.{key}" for table, cls in TABLES.items() for key in keys_of(cls)]
 KNOWN += [*TABLES, *FREE_TABLES, "listen", *(f"listen.{key}" for key in keys_of(ListenerSpec))]
+KNOWN += ["route", *(f"route.{key}" for key in keys_of(RouteSpec))]
 
 
 def parse(name: str, sources: Sequence[Source]) -> ServiceSpec | list[Problem]:
@@ -80,6 +83,7 @@ def _service(name: str, data: dict[str, Any], reading: Reading) -> ServiceSpec:
         environment=_environment(data.get("environment", {}), reading),
         credentials=_credentials(data.get("credentials", {}), reading),
         listen=listen,
+        route=_routes(data.get("route", []), reading),
         given=frozenset(data),
         origins={dotted(path): origin for path, origin in reading.origins.items()},
         **tables,
@@ -124,7 +128,8 @@ def _check_type(keys: ServiceKeys, data: dict[str, Any], reading: Reading) -> No
             continue  # what [defaults] says to kittens
         dotted_path = dotted(path)
         listener = path[0] == "listen" and path[-1] in LISTENERS_KITTENS_ONLY
-        if dotted_path in KITTENS_ONLY or listener:
+        route = path[0] == "route" and len(path) == 2
+        if dotted_path in KITTENS_ONLY or listener or route:
             why = f"means nothing to a program of type {keys.type}; remove it"
             reading.problem(path, why)
 
@@ -136,7 +141,7 @@ def _check_tables(data: dict[str, Any], reading: Reading) -> None:
             reading.problem((table,), REFUSED_TABLES[table], value)
         elif known and not isinstance(value, dict):
             reading.problem((table,), str(wrong(value, f"a table: write [{table}]")), value)
-        elif not known and table != "listen":
+        elif not known and table not in {"listen", "route"}:
             reading.problem((table,), "unknown key", None, hint(table, "", KNOWN))
 
 
@@ -221,21 +226,43 @@ def _credentials(data: object, reading: Reading) -> dict[str, str]:
 
 def _listeners(data: object, short: Iterable[str], reading: Reading) -> tuple[ListenerSpec, ...]:
     """[[listen]], and service.listen as if it were written so: named by its address."""
-    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        reading.problem(("listen",), str(wrong(data, "a list of tables: write [[listen]]")), data)
-        data = []
-    found = [read_table(ListenerSpec, item, ("listen", n), reading) for n, item in enumerate(data)]
-    for number, listener in enumerate(found):
-        check_listener(listener, data[number], number, reading)
+    found: list[ListenerSpec] = read_listeners(ListenerSpec, data, reading)
+    long = len(found)
     found += [ListenerSpec(name=address, stream=address) for address in short]
-    names: set[str] = set()
-    for number, listener in enumerate(found):
-        if listener.name in names and listener.name:
-            long = number < len(data)
-            path: KeyPath = ("listen", number, "name") if long else ("service", "listen")
-            reading.problem(path, "this name is taken by another listener", listener.name)
-        names.add(listener.name)
+    for number in repeated_names(found):
+        path: KeyPath = ("listen", number, "name") if number < long else ("service", "listen")
+        reading.problem(path, "this name is taken by another listener", found[number].name)
     return tuple(found)
+
+
+def read_listeners(cls: type[Any], data: object, reading: Reading) -> list[Any]:
+    """[[listen]], of a service or of kettlingard.toml."""
+    found = read_tables(cls, data, "listen", reading)
+    given = data if isinstance(data, list) else []
+    for number, listener in enumerate(found):
+        check_listener(listener, given[number], number, reading)
+    return found
+
+
+def repeated_names(listeners: Sequence[ListenerSpec]) -> list[int]:
+    """The numbers of those that have the name of one before them."""
+    names = [one.name for one in listeners]
+    return [n for n, name in enumerate(names) if name and name in names[:n]]
+
+
+def _routes(data: object, reading: Reading) -> tuple[RouteSpec, ...]:
+    found: list[RouteSpec] = read_tables(RouteSpec, data, "route", reading)
+    for number in routes.clashes(found) if not reading.problems else ():
+        reading.problem(("route", number), "another route of this file says the same")
+    return tuple(found)
+
+
+def read_tables(cls: type[Any], data: object, name: str, reading: Reading) -> list[Any]:
+    """[[name]]: each as its class."""
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        reading.problem((name,), str(wrong(data, f"a list of tables: write [[{name}]]")), data)
+        return []
+    return [read_table(cls, item, (name, n), reading) for n, item in enumerate(data)]
 
 
 def check_listener(

@@ -68,6 +68,16 @@ class PassedService:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedShared:
+    """The listeners of kettlingard.toml, and connections whose next request was not placed yet."""
+
+    listeners: Mapping[str, int] = field(default_factory=dict)
+    waiting: Sequence[tuple[str, int]] = field(
+        default_factory=list
+    )  # address of the listener, descriptor
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """All of it."""
 
@@ -76,11 +86,14 @@ class Passage:
     files: tuple[int, int]  # limits of open files, as workers get them
     upgrades: int = 0
     services: Mapping[str, PassedService] = field(default_factory=dict)
+    shared: PassedShared = PassedShared()
 
     def descriptors(self) -> Iterator[int]:
         """All that must stay open."""
         yield self.lock
         yield self.control
+        yield from self.shared.listeners.values()
+        yield from (fd for _, fd in self.shared.waiting)
         for service in self.services.values():
             yield from service.listeners.values()
             connections = list(service.held)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
-from .spec import TABLES, Change, ListenerSpec, ServiceSpec, keys_of
+from .spec import TABLES, Change, ListenerSpec, RouteSpec, ServiceSpec, keys_of
 from .values import show
 
 
@@ -80,7 +80,7 @@ def changes(old: ServiceSpec, new: ServiceSpec) -> list[KeyChange]:
     found = [change for table in TABLES for change in _table(table, old, new)]
     for free in ("config", "environment", "credentials"):
         found += _mapping(free, getattr(old, free), getattr(new, free), Change.ROLL)
-    return [*found, *_listeners(old.listen, new.listen)]
+    return [*found, *_listeners(old.listen, new.listen), *_routes(old.route, new.route)]
 
 
 def verdict(found: list[KeyChange]) -> Verdict:
@@ -125,6 +125,12 @@ def _mapping(
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield KeyChange(f"{table}.{name}", old.get(name), new.get(name), change)
+
+
+def _routes(old: tuple[RouteSpec, ...], new: tuple[RouteSpec, ...]) -> Iterator[KeyChange]:
+    before, after = [str(route) for route in old], [str(route) for route in new]
+    if before != after:
+        yield KeyChange("route", before or None, after or None, Change.LIVE)
 
 
 def _listeners(old: tuple[ListenerSpec, ...], new: tuple[ListenerSpec, ...]) -> Iterator[KeyChange]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from .spec import REFUSED_TABLES, TABLES, ListenerSpec, key_of
+from .spec import REFUSED_TABLES, TABLES, ListenerSpec, RouteSpec, key_of
 from .values import TEXT
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,6 +19,7 @@ def schema() -> dict[str, Any]:
     if "credentials" not in REFUSED_TABLES:
         tables["credentials"] = _texts("files that it may read in $CREDENTIALS_DIRECTORY")
     tables["listen"] = {"type": "array", "items": _table(ListenerSpec)}
+    tables["route"] = {"type": "array", "items": _table(RouteSpec)}
     return {
         "$schema": DIALECT,
         "title": "A service of kettlingard",

@@ -18,12 +18,15 @@ from .values import (
     COMMAND,
     DURATION,
     EXIT_STATUS,
+    HOST,
     KITTEN,
     LIMIT,
+    METHOD,
     MODULE,
     NETWORK,
     OCTAL,
     PATH,
+    PREFIX,
     PUBLIC,
     QUOTA,
     RATE,
@@ -257,6 +260,29 @@ class ListenerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedListener(ListenerSpec):
+    """[[listen]] of kettlingard.toml: a socket whose requests go to services by their [[route]]."""
+
+    head_timeout: float = _key(DURATION, 5.0, L, "for the head of a request, once it has begun")
+    max_head: int = _key(SIZE, 16 << 10, L, "bytes of such a head")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSpec:
+    """[[route]]: requests of a listener of kettlingard.toml that are for this service."""
+
+    listen: str = _key(TEXT, "", L, "the name of that listener", required=True)
+    host: str = _key(HOST, "", L, "of this host only")
+    path: str = _key(PREFIX, "/", L, "of this path and what is below it; the longest wins")
+    methods: tuple[str, ...] = _key(list_of(METHOD), (), L, "with these HTTP methods only")
+
+    def __str__(self) -> str:
+        return f"{self.listen}: {' '.join(self.methods)} {self.host}{self.path}".replace(
+            ":  ", ": "
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AccessKeys:
     """[access]: who else may; the owner of the daemon and root always may."""
 
@@ -316,7 +342,6 @@ TABLES: dict[str, type[Any]] = {
 }
 FREE_TABLES = ("config", "environment", "credentials")
 REFUSED_TABLES = {
-    "route": NOT_YET,
     "name": "the file's name is the service's name",
 }
 
@@ -335,6 +360,7 @@ class ServiceSpec:
     dependencies: DependencyKeys = DependencyKeys()
     update: UpdateKeys = UpdateKeys()
     listen: tuple[ListenerSpec, ...] = ()
+    route: tuple[RouteSpec, ...] = ()
     access: AccessKeys = AccessKeys()
     resources: ResourceKeys = ResourceKeys()
     log: LogKeys = LogKeys()

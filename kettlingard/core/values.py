@@ -19,6 +19,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?")
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
+_PREFIX = re.compile(r"(?:/[^/\s?#%]+)+/?|/")
+_METHOD = re.compile(r"[A-Z]+")
 _PERCENT = re.compile(r"\d+(?:\.\d+)?%")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -202,6 +205,23 @@ def _address(value: object) -> str:
     return text
 
 
+def _host(value: object) -> str:
+    """A name or an address, as a client says it in its Host header."""
+    text = _text(value).lower().removesuffix(".")
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not _HOST.fullmatch(bare):
+        raise wrong(value, "the name or the address of a host, without a port")
+    return bare
+
+
+def _prefix(value: object) -> str:
+    """A path without a slash at its end, but for "/" itself."""
+    text = _text(value)
+    if not _PREFIX.fullmatch(text) or {".", ".."} & {*text.split("/")}:
+        raise wrong(value, 'a path such as "/" or "/api"')
+    return text.rstrip("/") or "/"
+
+
 def _network(value: object) -> str:
     """An address or a network; without a mask it is the one address."""
     try:
@@ -323,6 +343,13 @@ EXIT_STATUS = Kind(
     form={"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, {"enum": list(SIGNALS)}]},
 )
 ADDRESS = Kind('"host:port" or "/path.sock"', _address, form=_STRING)
+HOST = Kind("host", _host, form=_STRING)
+PREFIX = Kind("path of a URL", _prefix, form=_matches(_PREFIX))
+METHOD = Kind(
+    "HTTP method",
+    _matching(_METHOD, 'a method in capital letters, such as "GET"'),
+    form=_matches(_METHOD),
+)
 NETWORK = Kind("address or network", _network, form=_STRING)
 VARIABLE = Kind(
     "name of a variable", _matching(_VARIABLE, "the name of a variable"), form=_matches(_VARIABLE)

@@ -22,13 +22,18 @@ _TLS_HANDSHAKE = b"\x16"  # a client that begins so would take our text for garb
 
 def unavailable(why: str, retry_after: int = 1) -> bytes:
     """A complete 503 (RFC 9110, 15.6.4) after which the connection closes."""
+    return answer(503, why, ("Retry-After", str(retry_after)))
+
+
+def answer(status: int, why: str, *more: tuple[str, str]) -> bytes:
+    """A complete answer in one sentence, after which the connection closes."""
     body = f"{why}\n".encode()
     head = response_head(
-        503,
+        status,
         [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
-            ("Retry-After", str(retry_after)),
+            *more,
             ("Connection", "close"),
         ],
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Connections
 from kettlingard.core.balance import choose
+from kettlingard.core.spec import SharedListener
 
 from .connection import Connection
 from .hold import Hold
@@ -39,7 +40,8 @@ def assigned(hold: Hold, workers: Mapping[int, Worker]) -> Parcels:
 
 def send(channel: Channel, listener: str, connections: Sequence[Connection]) -> None:
     """Copies of them, to their worker."""
+    routed = isinstance(connections[0].front.spec, SharedListener)
     for start in range(0, len(connections), MOST):
         part = connections[start : start + MOST]
         fds = [connection.copy() for connection in part]
-        channel.send(Connections([one.number for one in part], listener), fds)
+        channel.send(Connections([one.number for one in part], listener, routed), fds)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import count
 
+from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Progress
 from kettlingard.core.marks import key_of
@@ -35,6 +36,7 @@ from .fronts import Fronts
 from .hold import Hold
 from .moving import given_away
 from .opening import Opening
+from .router import Router
 from .worker import Counts, Worker, counts_of
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,10 @@ class Ingress:
         refusals: Refusals,
         handed: Handed | None = None,
         marks: Marks | None = None,
+        *,
+        router: Router | None = None,
     ) -> None:
+        self._router = router  # has listeners by which some of our connections come
         self._marks = marks
         self._loop = loop
         self._service = service
@@ -217,6 +222,25 @@ class Ingress:
         self._dispatch()
         return others
 
+    def take(self, front: Front, sock: socket.socket) -> None:
+        """A connection that came by a listener which is not ours alone, for one request."""
+        self._accepted(front, sock)
+        self._dispatch()
+
+    def placed(self, run: int, moved: messages.Moved, fds: Sequence[int]) -> None:
+        """It has been answered: its next request is looked at before anybody gets it."""
+        worker = self._workers.get(run)
+        for number, fd in zip(moved.ids, fds, strict=True):
+            sock = socket.socket(fileno=fd)
+            if worker is not None:
+                worker.inherited.discard(number)
+                worker.lose(number)
+            if self._router is None:
+                sock.close()
+            else:
+                self._router.again(moved.listener, sock)
+        self.on_load()
+
     def _accepted(self, front: Front, sock: socket.socket) -> None:
         self._hold.add(Connection(next(self._numbers), front, sock))
 
@@ -269,7 +293,8 @@ class Ingress:
 
     def unpack(self, service: PassedService, channels: Mapping[int, Channel]) -> None:
         """Have all this again. The listeners are open, nobody is admitted yet."""
-        fronts = {front.spec.stream: front for front in self._fronts}
+        shared = self._router.fronts if self._router is not None else {}
+        fronts = {**shared, **{front.spec.stream: front for front in self._fronts}}
         self._numbers = count(service.next_number)
         self._ends.counts = counts_of(service.counts)
         for number, run in service.runs.items():

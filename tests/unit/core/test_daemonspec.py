@@ -56,8 +56,14 @@ def test_all_that_is_wrong_is_said_at_once_with_its_place():
     assert "is not a table" in wrong("daemon = 3")[0]
 
 
-def test_shared_listeners_are_refused_and_not_ignored():
-    assert "not supported by this version yet" in wrong("[[listen]]\nname = 'public'\n")[0]
+def test_shared_listeners_have_names_of_their_own_and_are_accepted_from_by_nobody_else():
+    public = '[[listen]]\nname = "public"\nstream = "[::]:80"\n'
+    [one] = read(public + 'head_timeout = "3s"\nmax_head = "4K"\n').listen
+    assert (one.stream, one.head_timeout, one.max_head) == ("[::]:80", 3.0, 4096)
+    [repeated] = wrong(public + public)
+    assert repeated.endswith("listen[1].name: this name is taken by another listener")
+    assert "nobody else can accept" in wrong(public + 'dispatch = "share"\n')[0]
+    assert "a header would stand before" in wrong(public + "proxy_protocol = true\n")[0]
 
 
 def test_defaults_lie_under_a_definition_and_say_where_they_are():
