@@ -157,7 +157,7 @@ def _dismiss(fds: Iterable[int]) -> None:
 
 def _give(visitor: socket.socket, kept: dict[int, Mark]) -> None:
     """All of them; what was taken is no longer ours."""
-    if peer(visitor).uid not in {ROOT, os.geteuid()}:
+    if not _is_one_of_us(visitor):
         return
     visitor.settimeout(ANSWER)
     while kept:
@@ -182,12 +182,17 @@ def taken(folder: Path) -> list[Kept]:
             try:
                 with unix_address(path) as address:
                     sock.connect(address)
-                _take_from(sock, found)
+                if _is_one_of_us(sock):
+                    _take_from(sock, found)
             except ConnectionRefusedError:
                 path.unlink(missing_ok=True)
             except OSError:
                 continue  # it has ended meanwhile, or never answers
     return found
+
+
+def _is_one_of_us(sock: socket.socket) -> bool:
+    return peer(sock).uid in {ROOT, os.geteuid()}
 
 
 def _take_from(sock: socket.socket, found: list[Kept]) -> None:
