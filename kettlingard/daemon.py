@@ -189,6 +189,11 @@ class Daemon:
             noted=self._noted,
         )
 
+    @property
+    def zygotes(self) -> list[int]:
+        """The pids of those that are there."""
+        return self._zygotes.pids()
+
     def _kinds(self) -> set[Kind]:
         """The zygotes that definitions ask for now."""
         specs = [service.spec for service in self.services.values() if service.spec is not None]

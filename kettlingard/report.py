@@ -35,6 +35,7 @@ def daemon_record(daemon: Daemon) -> dict[str, Any]:
         "uptime": clock.ago(daemon.started),
         "socket": daemon.layout.socket,
         "state": daemon.state,
+        "zygotes": daemon.zygotes,
     }
 
 

@@ -179,6 +179,8 @@ def daemon(control: BlockingClient, command: Command) -> int:
     for key in ("state", "home", "socket"):
         if record.get(key):
             say(f"  {key:8} {record[key]}")
+    if record.get("zygotes"):
+        say(f"  zygotes  pid {', '.join(map(str, record['zygotes']))}")
     return 0
 
 

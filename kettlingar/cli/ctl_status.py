@@ -169,6 +169,7 @@ def _instance(run: Record) -> list[str]:
         facts += [f"loop lag {run['lag'] * 1000:.0f} ms"] if run.get("lag") is not None else []
         facts += [f"served {run['served']}"] if run.get("served") is not None else []
         facts += [f"in flight {run['in_flight']}"] if run.get("in_flight") else []
+        facts += [flag for flag in ("adopted", "stuck") if run.get(flag)]
     if restarts := run.get("restarts"):
         facts.append(f"{restarts} restart{'s' if restarts != 1 else ''}")
     if reason := run.get("reason"):

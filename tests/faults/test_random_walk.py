@@ -4,7 +4,6 @@ KETTLINGAR_LONG=1: 500 commands, and their table (40 else).
 """
 
 import os
-import re
 from collections import Counter
 from contextlib import closing
 from statistics import median
@@ -63,11 +62,10 @@ def strangers(one, control):
     """Processes of its home that are no instances, no zygotes, and not its custodian."""
     answer = control.call("status")
     runs = [run for service in answer["services"] for run in service["instances"]]
-    known = {one.pid, *(run["pid"] for run in runs)}
+    known = {one.pid, *(run["pid"] for run in runs), *answer["daemon"]["zygotes"]}
     others = {*one._processes(), *descendants(one.pid)} - known
     named = {pid: command_of(pid) for pid in others}
-    ours = re.compile("zygote| up |custodian")
-    return {pid: text for pid, text in named.items() if not ours.search(text)}
+    return {pid: text for pid, text in named.items() if text != "kettlingard: custodian"}
 
 
 def begin_again(book, control):

@@ -91,3 +91,9 @@ def test_the_detail_repeats_no_instances_note_but_tells_the_services():
     assert not any(line.startswith("  note") for line in detail(SEARCH))
     waiting = {**SEARCH, "note": "waits for storage (ready)"}
     assert "  note        waits for storage (ready)" in detail(waiting)
+
+
+def test_a_run_that_was_another_supervisors_says_so():
+    text = "\n".join(detail({**SEARCH, "instances": [{**RUN, "adopted": True, "stuck": False}]}))
+    assert "in flight 1  adopted" in text
+    assert "stuck" not in text
