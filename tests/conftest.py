@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -23,6 +25,7 @@ from tests.nursery import Nursery
 from tests.supervision import Supervisor
 
 T = TypeVar("T")
+_PLAIN = SimpleNamespace(params={})  # of a test without parameters
 
 # Debug mode keeps the stack of every callback: its innermost frame is enough to find it, and
 # ten of them, most of them pytest's, take longer than what is tested.
@@ -30,6 +33,14 @@ asyncio.constants.DEBUG_STACK_DEPTH = 1
 
 # Processes that tests start shall not compile our modules each time anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where there is no uvloop (`make ways`), what is there for it is left out."""
+    if find_spec("uvloop") is None:
+        for item in items:
+            if "uvloop" in getattr(item, "callspec", _PLAIN).params.values():
+                item.add_marker(pytest.mark.skip(reason="uvloop (extra 'fast') is not installed"))
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -43,7 +54,9 @@ def run_async(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """`run_async(coroutine, within=20)`: on the loop of `loop_kind`, with asyncio's debug mode."""
     factory = None
     if "loop_kind" in request.fixturenames and request.getfixturevalue("loop_kind") == "uvloop":
-        factory = pytest.importorskip("uvloop", reason="extra 'fast'").new_event_loop
+        import uvloop
+
+        factory = uvloop.new_event_loop
 
     async def bounded(coroutine: Coroutine[Any, Any, T], within: float) -> T:
         async with asyncio.timeout(within):

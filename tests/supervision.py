@@ -79,7 +79,7 @@ class Supervisor:
     def define(self, name: str, text: str) -> Path:
         """Write (or replace) a definition."""
         path = self.services / f"{name}.toml"
-        if not ZYGOTE and "zygote" not in text:
+        if not ZYGOTE and "kitten =" in text and "zygote" not in text:
             before, table, after = text.partition("[pool]\n")
             text = f"{before}\n[pool]\nzygote = false\n{after if table else ''}"
         path.write_text(text.replace("{port}", str(self.port)).replace("{src}", str(self.src)))

@@ -112,7 +112,7 @@ class Honest:
         return statistics.quantiles(times, n=100)[98]
 
 
-@pytest.fixture(scope="module", params=["asyncio", "uvloop"] if LONG else ["uvloop"])
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"] if LONG else ["auto"])
 def service(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("slow")
     args = (*LIMITS, f"--worker-loop={request.param}")

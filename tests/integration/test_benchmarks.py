@@ -6,6 +6,8 @@ import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from benchmarks import publish
 from benchmarks._rounds import Line
 from benchmarks._svg import plot
@@ -15,6 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_a_row_is_measured_and_written_down(tmp_path):
+    pytest.importorskip("uvloop", reason="the benchmarks have it")
     result = tmp_path / "figures.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--rounds", "1", "--json", result, "1s"],

@@ -150,7 +150,7 @@ def test_after_many_connections_there_are_as_many_descriptors_as_before(run_asyn
             await ask(address, 10)
             await fact(lambda: f.ingress.in_flight(1) == 0)
             before = len(os.listdir("/proc/self/fd"))
-            for _ in range(50):
+            for _ in range(20):
                 await ask(address, 20)
             await fact(lambda: f.ingress.in_flight(1) == 0)
             await fact(lambda: len(os.listdir("/proc/self/fd")) == before)
