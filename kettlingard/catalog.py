@@ -11,6 +11,7 @@ from kettlingard.core.parse import Problem, Source, parse
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.host.definitions import DefinitionFile, read_definitions
 from kettlingard.host.possible import House, impossible
+from kettlingard.host.processors import processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Catalog:
         wrong = _impossible(found, self.house) if isinstance(found, ServiceSpec) else found
         if wrong or not isinstance(found, ServiceSpec):
             return Definition(file.name, path, None, tuple(wrong))
+        found = replace(found, pool=found.pool.resolved(processors()))
         return Definition(file.name, path, found)
 
     def read_one(self, name: str) -> Definition | None:

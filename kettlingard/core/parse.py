@@ -75,7 +75,7 @@ def _service(name: str, data: dict[str, Any], reading: Reading) -> ServiceSpec:
     short = tables["service"].listen
     _check_pool(tables["pool"], reading)
     listen = _listeners(data.get("listen", []), short, reading)
-    _check_shared(tables["pool"], listen, reading)
+    _check_shared(tables["pool"].resolved(1), listen, reading)
     return ServiceSpec(
         name=name,
         file=reading.file,
@@ -91,6 +91,7 @@ def _service(name: str, data: dict[str, Any], reading: Reading) -> ServiceSpec:
 
 
 def _check_pool(pool: PoolKeys, reading: Reading) -> None:
+    pool = pool.resolved(1)
     least, most = pool.bounds
     if least > most:
         why = f"{least} is more than max_instances ({most})"

@@ -8,17 +8,19 @@ A key that is known but `refused` is an error with that reason, never ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
 from .values import (
     ADDRESS,
+    AUTO,
     BOOL,
     COMMAND,
     DURATION,
     EXIT_STATUS,
     HOST,
+    INSTANCES,
     KITTEN,
     LIMIT,
     METHOD,
@@ -164,7 +166,9 @@ class ServiceKeys:
 class PoolKeys:
     """[pool]: how many, and how they come."""
 
-    instances: int = _key(at_least(0), 1, L, "places to keep filled")
+    instances: int = _key(
+        INSTANCES, 1, L, 'places to keep filled; "auto" = one for each processor that we may use'
+    )
     zygote: bool = _key(BOOL, True, N, "fork from a warm process; false = a fresh interpreter")
     preload: tuple[str, ...] = _key(list_of(MODULE), (), N, "modules imported once in the zygote")
     start_parallelism: int = _key(at_least(1), 2, L, "starts at the same time")
@@ -188,6 +192,14 @@ class PoolKeys:
         if least is None:
             least = self.instances if most is None else min(self.instances, most)
         return least, max(least, self.instances) if most is None else most
+
+    def resolved(self, processors: int) -> PoolKeys:
+        """With a number for "auto", inside of what else it says."""
+        if self.instances != AUTO:
+            return self
+        number = max(processors, self.min_instances or 0)
+        most = self.max_instances
+        return replace(self, instances=number if most is None else min(number, most))
 
 
 @dataclass(frozen=True, slots=True)

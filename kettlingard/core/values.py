@@ -30,6 +30,8 @@ _RULE = re.compile(r"any|(?:uid|gid):[^\s:]+|service:[a-z][a-z0-9_-]{0,47}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _KITTEN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
+AUTO = -1  # as many as there are processors: whoever knows them says it
+
 # Numbers of Linux; the pure half cannot ask the signal module.
 SIGNALS = {
     "SIGHUP": 1, "SIGINT": 2, "SIGQUIT": 3, "SIGABRT": 6, "SIGKILL": 9, "SIGUSR1": 10,
@@ -151,6 +153,11 @@ def _share(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise wrong(value, "a number of 0 to 1")
     return float(value)
+
+
+def _instances(value: object) -> int:
+    """A number, or AUTO."""
+    return AUTO if value == "auto" else at_least(0).read(value)
 
 
 def _limit(value: object) -> int:
@@ -329,6 +336,11 @@ SIZE = Kind("size", _size, form={"type": ["integer", "string"]})
 QUOTA = Kind('"PERCENT%"', _quota, form=_matches(_PERCENT))
 RATE = Kind('"lines/time" or "off"', _rate, form=_STRING)
 SHARE = Kind("number of 0 to 1", _share, form={"type": "number", "minimum": 0, "maximum": 1})
+INSTANCES = Kind(
+    'integer >= 0 or "auto"',
+    _instances,
+    form={"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]},
+)
 LIMIT = Kind(
     'integer or "infinity"',
     _limit,

@@ -153,10 +153,24 @@ def find(home: str) -> Cgroups:
     return Cgroups(base, sha256(home.encode()).hexdigest()[:12])
 
 
-def _mount() -> Path | None:
+def own_groups() -> list[Path]:
+    """The groups that hold us, from ours up to the roots, of all trees that can count processors."""
+    found: list[Path] = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            mount = _mount("cpu" if controllers else "")
+            below = [Path(path), *Path(path).parents] if mount is not None else []
+            found += [mount / one.relative_to("/") for one in below if mount is not None]
+    return found
+
+
+def _mount(controller: str = "") -> Path | None:
+    """Of cgroup v2, or of the tree of v1 that has this controller."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
-        if right.split(" ", 1)[0] == "cgroup2":
+        kind, _, options = right.split(" ", 2)
+        if kind == "cgroup2" if not controller else controller in options.split(","):
             return Path(left.split()[4])
     return None
 

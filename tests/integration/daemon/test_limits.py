@@ -5,8 +5,10 @@ import os
 import pytest
 
 from kettlingard.host import cgroup
+from kettlingard.host.processors import processors
 from tests.helpers import alive
 from tests.helpers import wait_for as until
+from tests.integration.daemon.kittens import definition
 
 OURS = cgroup.find("a test")
 REAL = pytest.mark.skipif(OURS.base is None, reason=OURS.missing)
@@ -49,8 +51,6 @@ def test_a_run_keeps_its_control_group_when_its_supervisor_is_another_one(steady
 
 @pytest.mark.skipif(not NO_MEMORY, reason="this machine can limit memory")
 def test_a_limit_that_cannot_be_set_here_is_refused_with_the_reason(supervisor, modules):
-    from tests.integration.daemon.kittens import definition
-
     more = '[resources]\nmemory_max = "800M"\n'
     one = supervisor({"steady": definition("steady:Steady", more)})
     assert one.status("steady")["state"] == "invalid"
@@ -66,3 +66,9 @@ def test_a_run_that_takes_more_memory_than_it_may_is_ended_and_replaced(steady):
     [mine] = [folder for folder in group.iterdir() if folder.is_dir()]
     assert (mine / "memory.max").read_text().strip() == str(100 << 20)
     assert (mine / "pids.max").read_text().strip() == "64"
+
+
+def test_as_many_instances_as_processors(supervisor, modules):
+    one = supervisor({"steady": definition("steady:Steady", '[pool]\ninstances = "auto"\n')})
+    assert len(one.ready("steady")) == processors()
+    assert f"instances = {processors()}" in one.ctl("show", "steady").stdout

@@ -101,6 +101,16 @@ def test_a_program_has_a_command_and_a_kitten_a_class():
     assert "is for programs that are no kittens" in problems(KITTEN + 'exec = ["x"]\n')[0]
 
 
+def test_as_many_instances_as_processors_inside_of_the_bounds():
+    pool = spec(KITTEN + '[pool]\ninstances = "auto"\n').pool
+    assert pool.resolved(6).instances == 6
+    bounded = spec(KITTEN + '[pool]\ninstances = "auto"\nmin_instances = 2\nmax_instances = 4\n')
+    assert [bounded.pool.resolved(n).instances for n in (1, 3, 8)] == [2, 3, 4]
+    assert spec(KITTEN).pool.resolved(6).instances == 1
+    [problem] = problems(KITTEN + '[pool]\ninstances = "all"\n')
+    assert "is not a whole number" in problem
+
+
 def test_keys_of_a_listener_that_mean_nothing_for_its_address_are_refused():
     tcp = '[[listen]]\nname = "a"\nstream = "[::]:1"\nsocket_mode = "0600"\nfreebind = true\n'
     path = '[[listen]]\nname = "b"\nstream = "/b.sock"\nsocket_user = "x"\nipv6_only = true\n'
