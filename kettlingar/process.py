@@ -177,6 +177,14 @@ def watch_signals(stop: asyncio.Event) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
 
 
+def ignore_signals() -> None:
+    """What would end the process is too late: another TERM must not keep it from tidying up."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _log_tasks() -> None:
     for task in asyncio.all_tasks():
         text = io.StringIO()
@@ -240,6 +248,7 @@ async def _serve(
         acceptor.close()
     await runtime.end(config.worker_drain_timeout)
     log.info("stopped %s pid=%d", config.worker_name, os.getpid())
+    ignore_signals()
     return 0
 
 

@@ -47,6 +47,7 @@ class Cat(RPCKitten):
             "conflict": Conflict("two mice"),
             "busy": Unavailable("asleep"),
             "broken": ZeroDivisionError("oops"),
+            "moved": self.RedirectException("https://example.org/"),
         }[how]
 
     async def api_login(self, request_info, password: str = ""):
@@ -120,6 +121,7 @@ def test_exit_codes_say_what_went_wrong(cat):
         ("fail missing", 3),
         ("fail conflict", 3),
         ("fail busy", 1),
+        ("fail moved", 4),
         ("fail broken", 6),
         ("login", 3),
         ("--worker-name=Nobody ping", 1),
