@@ -111,6 +111,13 @@ def _run(command: Command) -> int:
     try:
         with control_of(command) as control:
             return _function_of(command.verb)(control, command)
+    except NotRunning:
+        if command.verb == "status" and "json" not in command.options.get("output", ""):
+            from .ctl_gone import last_known
+
+            for line in last_known(_candidates(command)):
+                say(line)
+        raise
     except KeyboardInterrupt:
         return 0 if any(command.options.get(option) for option in ENDLESS) else 130
 
@@ -139,17 +146,10 @@ class _Found(NamedTuple):
 @contextmanager
 def control_of(command: Command) -> Iterator[BlockingClient]:
     """A client of the first supervisor that answers. Raises NotRunning with all that was tried."""
-    found = _first_that_answers(
-        candidates(
-            socket=command.options.get("socket"),
-            home=command.options.get("home"),
-            environ=os.environ,
-            exists=os.path.exists,
-        )
-    )
+    found = _first_that_answers(_candidates(command))
     ready = [found.sock]
     control = BlockingClient(
-        lambda: ready.pop() if ready else connect_unix(found.path, timeout=ANSWER)
+        lambda: ready.pop() if ready else _first_that_answers([found.path]).sock
     )
     try:
         yield control
@@ -157,6 +157,16 @@ def control_of(command: Command) -> Iterator[BlockingClient]:
         control.close()
         for unused in ready:
             unused.close()
+
+
+def _candidates(command: Command) -> list[str]:
+    options = command.options
+    return candidates(
+        socket=options.get("socket"),
+        home=options.get("home"),
+        environ=os.environ,
+        exists=os.path.exists,
+    )
 
 
 def _first_that_answers(paths: Sequence[str]) -> _Found:
