@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from .fdpass import Bytes, check_message, close_all, rights
+from .fdpass import Bytes, check_message, close_all, fits, rights
 from .sendqueue import MAX_BUFFERS, SendQueue
 
 JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffers
@@ -85,19 +85,23 @@ class Sender:
         On a stream that is closing or broken the data is dropped, and
         `drained` says so.
         """
-        if fds or not self._idle:
+        if not self._idle or (fds and not fits(data, fds)):
             self._write_queued(data, fds)
             return not self._queue
         try:
-            sent = self._send(data)
+            sent = self._sock.sendmsg((data,), rights(fds)) if fds else self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError as error:
+            close_all(fds)
             self._broken(error)
             return True
+        if fds and sent:
+            close_all(fds)
+            fds = ()
         if sent == len(data):
             return True
-        self._queue.add(data, skip=sent)
+        self._queue.add(data, fds, skip=sent)
         self._wait()
         return False
 

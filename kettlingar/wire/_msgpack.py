@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgpack
@@ -17,7 +17,7 @@ import msgpack
 from kettlingar.errors import BadRequest
 
 from ._plain import most_containers, plain
-from .fdtags import Default, FdTag, Resolve, as_fields, from_fields
+from .fdtags import Default, FdTag, Resolve, as_fields, resolved, tag_of
 
 EXT_INTEGER: Final = 1
 EXT_FD: Final = 2
@@ -26,6 +26,7 @@ _HEX: Final = re.compile(rb"-?[0-9A-Fa-f]+")
 _PACKED: Final = frozenset((dict, list, tuple, str, bytes, bytearray, float, bool, type(None)))
 _SMALL: Final = 512  # bytes; what these can claim does no harm
 _MOST_CLAIMED: Final = 2**20  # places in lists and maps that a message may only pretend to fill
+_USUAL_TAG: Final = 128  # bytes of a placeholder that is remembered
 _DATETIME: Final = 3  # msgpack's name for "timestamps are datetimes"
 _NOT_LARGE: Final = bytes(set(range(256)) - {0xDC, 0xDD, 0xDE, 0xDF})  # arrays and maps
 _NOT_OPENERS: Final = bytes(set(range(256)) - {*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF})
@@ -126,15 +127,30 @@ def _read_ext(code: int, payload: bytes, resolve: Resolve | None = None) -> Any:
     if code == EXT_INTEGER and _HEX.fullmatch(payload):
         return int(payload, 16)
     if code == EXT_FD:
-        return from_fields(msgpack.unpackb(payload), resolve)
+        read = _tag if len(payload) <= _USUAL_TAG else _tag.__wrapped__
+        return resolved(read(payload), resolve)
     raise BadRequest(f"cannot read the msgpack: ext type {code} means nothing here")
 
 
+@lru_cache(maxsize=64)
+def _tag(payload: bytes) -> FdTag:
+    """Most that come are the first and only one, of a file in one of a few modes."""
+    return tag_of(msgpack.unpackb(payload))
+
+
 def _packed_tag(tag: FdTag) -> bytes:
+    # by its fields: they have their hashes in C
+    return _packed_fields(
+        tag.index, tag.kind, tag.mode, tag.encoding, tag.family, tag.type, tag.proto
+    )
+
+
+@lru_cache(maxsize=64)
+def _packed_fields(*fields: Any) -> bytes:
     from msgspec.msgpack import encode
 
     # A second packer of msgpack would cost 20 us: its buffer is large.
-    return encode(as_fields(tag))
+    return encode(as_fields(FdTag(*fields)))
 
 
 def _check_whole(data: bytes, openers: bytes) -> None:

@@ -86,20 +86,28 @@ def as_fields(tag: FdTag) -> dict[str, Any]:
 
 def from_fields(fields: object, resolve: Resolve | None) -> Any:
     """What a tag from outside stands for. Raises BadRequest."""
+    return resolved(tag_of(fields), resolve)
+
+
+def resolved(tag: FdTag, resolve: Resolve | None) -> Any:
+    """What a tag stands for. Raises BadRequest where no descriptor can be meant."""
     if resolve is None:
         raise BadRequest("cannot take a descriptor here: none can come with this message")
+    return resolve(tag)
+
+
+def tag_of(fields: object) -> FdTag:
+    """The tag that plain data from outside are. Raises BadRequest."""
     if not isinstance(fields, dict):
         raise _unreadable(f"it is a {type(fields).__name__}, not an object")
-    return resolve(
-        FdTag(
-            _number(fields, "index", None, MAX_FDS),
-            _one_of_kinds(fields),
-            _text(fields, "mode", _MAX_MODE) or "",
-            _text(fields, "encoding", _MAX_ENCODING),
-            _number(fields, "family", 0),
-            _number(fields, "type", 0),
-            _number(fields, "proto", 0),
-        )
+    return FdTag(
+        _number(fields, "index", None, MAX_FDS),
+        _one_of_kinds(fields),
+        _text(fields, "mode", _MAX_MODE) or "",
+        _text(fields, "encoding", _MAX_ENCODING),
+        _number(fields, "family", 0),
+        _number(fields, "type", 0),
+        _number(fields, "proto", 0),
     )
 
 
