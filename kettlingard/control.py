@@ -15,6 +15,7 @@ from kettlingar import BadRequest, Conflict, HttpResult, RequestInfo, RPCKitten,
 from kettlingar.config import schema
 from kettlingar.request import FdsResult
 from kettlingard.core.goal import Outlook
+from kettlingard.core.loglines import Filter
 from kettlingard.core.rights import Verb
 from kettlingard.core.state import ServiceState
 from kettlingard.core.words import Word
@@ -35,6 +36,7 @@ from .upgrade import Upgrade
 
 log = logging.getLogger(__name__)
 
+MANY = 1 << 20  # lines, of which those are picked that somebody wants to see
 FRESH = 0.1  # seconds in which the workers of named services may tell how they are
 HASTE = 0.02  # seconds for all of them, where nobody asked for one in particular
 PATIENCE = 10.0  # seconds in which a caller waits for a worker to be ready
@@ -105,21 +107,36 @@ class Control(LooksApi, ChangesApi, RPCKitten):
         services: list[str] | None = None,
         lines: int = 10,
         follow: bool = False,
+        *,
+        since: float | None = None,
+        level: str | None = None,
     ) -> AsyncIterator[Item]:
-        """Yield the last lines of logs, then with `follow` those that come."""
+        """Yield the last lines of logs, then with `follow` those that come.
+
+        since  only what was written from then on: seconds since 1970
+        level  only of this level and above
+        """
         names = services or sorted(self._daemon.services)
         files = {
             target.service.log_file(place): (target.service.name, place)
             for target in self._targets(request, names, Verb.CONTROL)
             for place in sorted(target.places or _places_with_log(target.service))
         }
+        try:
+            filters = {path: Filter(since, level) for path in files}
+        except ValueError as why:
+            raise BadRequest(str(why)) from why
         for path, (name, place) in files.items():
-            for line in tail(path, lines):
+            wanted = filters[path]
+            found = tail(path, lines if wanted.all else MANY)
+            for line in [*wanted.of(found)][-lines:] if lines else ():
                 yield {"service": name, "instance": place, "line": line, "_format": "%(line)s"}
         if not follow:
             return
         async for path, line in follow_files(list(files)):
             name, place = files[path]
+            if not filters[path].shows(line):
+                continue
             yield {"service": name, "instance": place, "line": line, "_format": "%(line)s"}
 
     async def api_methods(self, request: RequestInfo, service: str) -> list[dict[str, Any]]:

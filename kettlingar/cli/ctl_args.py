@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .ctl_verbs import ALIASES, EVERYWHERE, SERVICES, VERBS, Option, Verb
-from .ctl_words import FOREIGN, LATER, LATER_OPTIONS
+from .ctl_words import FOREIGN
 
 
 class UsageError(ValueError):
@@ -128,8 +128,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _unknown_option(name: str, table: dict[str, Option], program: str) -> str:
-    if name in LATER_OPTIONS:
-        return f"{program}: {name} is not supported by this version yet"
     near = _nearest(name, table)
     hint = f"did you mean {near}?" if near else f"see {program} --help"
     return f"{program}: there is no option {name}; {hint}"
@@ -152,11 +150,8 @@ def _unknown(name: str) -> str:
     """Somebody's habit, something that is to come, or a slip of the fingers."""
     if name in FOREIGN:
         instead, why = FOREIGN[name]
-        later = " (in a later version)" if instead.split(" ")[0] in LATER else ""
         command = instead if instead.startswith("kettlingar") else f"kettlingar ctl {instead}"
-        return f"there is no kettlingar ctl {name}; " + (why or f"here it is: {command}{later}")
-    if name in LATER:
-        return f"kettlingar ctl {name} is not supported by this version yet"
+        return f"there is no kettlingar ctl {name}; " + (why or f"here it is: {command}")
     near = _nearest(name, [*VERBS, *ALIASES])
     hint = f"did you mean {near}?" if near else f"there are: {', '.join(VERBS)}"
     return f"there is no kettlingar ctl {name}; {hint}"

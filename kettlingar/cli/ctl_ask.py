@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kettlingar.sync import BlockingClient
 
 NOT_READY = 3
+EVERY = 1 << 20  # lines: all that are looked through
 NOT_FOUND = 4
 SILENCE = (
     1e6  # seconds that a followed log may say nothing: more than a socket can wait is an error
@@ -64,11 +65,18 @@ def _show(command: Command, answer: Mapping[str, Any]) -> None:
 
 def logs(control: BlockingClient, command: Command) -> int:
     """Lines of logs, each with whose it is, unless there is only one that it can be."""
-    lines = command.options.get("lines", 10)
+    since = command.options.get("since")
+    lines = command.options.get("lines", 10 if since is None else EVERY)
     alone = len(command.words) == 1 and "/" in command.words[0]
     follow = bool(command.options.get("follow"))
     entries = control.stream(
-        "logs", command.words, lines=lines, follow=follow, call_timeout=SILENCE if follow else None
+        "logs",
+        command.words,
+        lines=lines,
+        follow=follow,
+        since=since,
+        level=command.options.get("level"),
+        call_timeout=SILENCE if follow else None,
     )
     for entry in entries:
         if command.options.get("output") == "json":

@@ -52,6 +52,24 @@ EVERYWHERE = (
     Option(("--home",), str, "the folder that `kettlingard up --home` was given"),
     HELP,
 )
+
+
+def _time(text: str) -> float:
+    """Seconds since 1970: a time of this machine's clock, or a duration before now."""
+    from datetime import datetime
+
+    now = datetime.now().astimezone()
+    for form in (text, f"{now.date()}T{text}"):
+        try:
+            return datetime.fromisoformat(form).timestamp()
+        except ValueError:
+            continue
+    try:
+        return now.timestamp() - parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a time nor a duration such as 10m") from None
+
+
 TIMEOUT = Option(("--timeout",), parse_duration, "give up waiting after this: 30, 1m30s")
 NO_WAIT = Option(("--no-wait",), None, "do not wait until it is done")
 ALL = Option(("--all",), None, "all services")
@@ -144,7 +162,15 @@ VERBS: dict[str, Verb] = {
         "what services have logged",
         (
             Option(("-f", "--follow"), None, "go on until Ctrl-C"),
-            Option(("-n", "--lines"), _count, "this many of the last lines (10)"),
+            Option(("-n", "--lines"), _count, "this many of the last lines (10; all of --since)"),
+            Option(
+                ("--since",), _time, "from then on: 10m ago, 14:30, 2026-01-31, 2026-01-31T14:30"
+            ),
+            Option(
+                ("--level",),
+                _one_of("debug", "info", "warning", "error", "critical"),
+                "of this level and above",
+            ),
             Option(("-o", "--output"), _one_of("short", "json"), "form"),
         ),
     ),

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-LATER: frozenset[str] = frozenset()
-
-LATER_OPTIONS = frozenset({
-    "--since", "--level",
-})  # fmt: skip
-
 # what they type -> (what to type here, or "" and a sentence)
 FOREIGN: dict[str, tuple[str, str]] = {
     # systemctl

@@ -156,3 +156,13 @@ def test_another_size_is_heeded_at_once(chatter):
     one.ctl("apply", "chatter")
     one.ctl("call", "chatter", "say", "100", "word")
     until(lambda: len(logs_of(one)) > 1)
+
+
+def test_logs_are_shown_from_a_time_on_and_from_a_level_on(steady):
+    one = steady()
+    assert "stopped" not in one.ctl("logs", "steady", "--level", "warning").stdout
+    one.ctl("stop", "steady")
+    assert "stopped" in one.ctl("logs", "steady", "--since", "1m").stdout
+    assert one.ctl("logs", "steady", "--since", "2100-01-01").stdout == ""
+    assert one.ctl("logs", "steady", "--level", "error").stdout == ""
+    assert one.ctl("logs", "steady", "--since", "soon", check=False).returncode == 2
