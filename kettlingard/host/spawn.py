@@ -118,7 +118,10 @@ class Spawning:
         waiting.register(self._report, select.POLLIN)
         if not waiting.poll(timeout * 1000):
             return self._give_up("start", errno.ETIMEDOUT)
-        text = os.read(self._report, 4096).decode(errors="replace")
+        try:
+            text = os.read(self._report, 4096).decode(errors="replace")
+        except ConnectionResetError:  # it was killed before it had read that it may go
+            return self._give_up("start", errno.ECONNRESET)
         if text:
             step, number, subject = text.split("\n", 2)
             return self._give_up(step, int(number), subject)

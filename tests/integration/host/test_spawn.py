@@ -257,3 +257,13 @@ def test_closing_lets_the_process_live():
     os.kill(child.pid, signal.SIGKILL)
     wait_for(lambda: not alive(child.pid))
     os.waitpid(child.pid, 0)
+
+
+def test_a_child_that_is_killed_before_it_heard_that_it_may_go_is_no_start():
+    spawning = begin(request("true"))
+    os.kill(spawning.child.pid, signal.SIGSTOP)
+    spawning.go()
+    os.kill(spawning.child.pid, signal.SIGKILL)
+    with pytest.raises(SpawnError) as caught:
+        spawning.result()
+    assert (caught.value.step, caught.value.errno) == ("start", errno.ECONNRESET)
