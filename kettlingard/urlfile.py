@@ -46,7 +46,8 @@ class UrlFile:
         if not self.wanted(spec) or _ids(spec) is not None:
             return ()
         try:
-            private_dir(self._folder)
+            if not self._sock.exists():  # else it was seen to when that was bound
+                private_dir(self._folder)
         except PathError as why:
             log.warning("no socket for plain clients: %s", why)
             return ()
