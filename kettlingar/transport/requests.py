@@ -15,6 +15,7 @@ from kettlingar.wire.http11 import END, Limits, Phase, Refusal, RequestEvent, Re
 from .fdpass import MAX_FDS, close_all
 
 FDS_HEADER = "kettlingar-fds"  # how many descriptors travel with the first byte of this head
+COUNTS = {str(count): count for count in range(MAX_FDS + 1)}  # that it may name
 
 
 @dataclass(slots=True)
@@ -143,9 +144,7 @@ class Requests:
             self._claim(claimed)
 
     def _claim(self, claimed: str) -> None:
-        # int() itself would raise for thousands of digits
-        plain = len(claimed) <= 3 and claimed.isascii() and claimed.isdigit()
-        count = int(claimed) if plain else -1
+        count = COUNTS.get(claimed, -1)
         if not 0 <= count <= len(self._fds):
             why = f"{FDS_HEADER}: {claimed[:20]}, but {len(self._fds)} descriptors came"
             self.refuse(Refusal(400, why))

@@ -56,7 +56,7 @@ def _encode_other(other: Any, default: Default | None) -> Any:
     if default is not None and hasattr(other, "fileno"):
         other = default(other)  # an open file: nothing that `plain` knows
     if isinstance(other, FdTag):
-        return msgpack.ExtType(EXT_FD, _packed_tag(other))
+        return _packed_tag(other)
     found = other if type(other) in _PACKED else plain(other, default)
     if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
         return found
@@ -138,7 +138,7 @@ def _tag(payload: bytes) -> FdTag:
     return tag_of(msgpack.unpackb(payload))
 
 
-def _packed_tag(tag: FdTag) -> bytes:
+def _packed_tag(tag: FdTag) -> msgpack.ExtType:
     # by its fields: they have their hashes in C
     return _packed_fields(
         tag.index, tag.kind, tag.mode, tag.encoding, tag.family, tag.type, tag.proto
@@ -146,11 +146,11 @@ def _packed_tag(tag: FdTag) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _packed_fields(*fields: Any) -> bytes:
+def _packed_fields(*fields: Any) -> msgpack.ExtType:
     from msgspec.msgpack import encode
 
     # A second packer of msgpack would cost 20 us: its buffer is large.
-    return encode(as_fields(FdTag(*fields)))
+    return msgpack.ExtType(EXT_FD, encode(as_fields(FdTag(*fields))))
 
 
 def _check_whole(data: bytes, openers: bytes) -> None:
