@@ -88,3 +88,51 @@ def test_access_rules_let_others_in(steady):
     assert as_nobody(one, lambda c: c.call("status")["services"][0]["name"]) == "steady"
     refused = as_nobody(one, lambda c: list(c.stream("stop", ["steady"])))
     assert refused.startswith("PermissionError")
+
+
+CHANGES = {
+    "plan": lambda c: c.call("plan", ["steady"]),
+    "apply": lambda c: list(c.stream("apply", ["steady"])),
+    "scale": lambda c: list(c.stream("scale", {"steady": 3})),
+    "rollback": lambda c: list(c.stream("rollback", "steady")),
+    "restart": lambda c: list(c.stream("restart", ["steady"])),
+    "enable": lambda c: c.call("enable", ["steady"]),
+    "kill": lambda c: c.call("kill", ["steady"]),
+    "reset_failed": lambda c: c.call("reset_failed", ["steady"]),
+    "show": lambda c: c.call("show", "steady"),
+    "logs": lambda c: list(c.stream("logs", ["steady"])),
+    "stack": lambda c: list(c.stream("stack", "steady")),
+}
+OWNERS = {
+    "show --env": lambda c: c.call("show", "steady", env=True),
+    "exec": lambda c: c.call("exec", "steady"),
+    "token": lambda c: c.call("token", "steady"),
+    "daemon_reload_config": lambda c: c.call("daemon_reload_config"),
+    "daemon_upgrade": lambda c: c.call("daemon_upgrade"),
+}
+
+
+@needs_root
+def test_who_may_only_look_changes_nothing_and_reads_no_log(steady):
+    one = steady('[access]\nstatus = ["any"]\n')
+    [pid] = one.pids("steady")
+    for verb, ask in {**CHANGES, **OWNERS}.items():
+        assert as_nobody(one, ask).startswith("PermissionError"), verb
+    assert as_nobody(one, lambda c: c.call("sockets")[0]["name"]) == "steady"
+    assert as_nobody(one, lambda c: c.call("deps")[0]["name"]) == "steady"
+    assert as_nobody(one, lambda c: len(list(c.stream("events", ["steady"])))) > 0
+    page = as_nobody(one, lambda c: c.call("metrics")["data"].decode())
+    assert 'service="steady"' in page
+    assert one.pids("steady") == [pid]
+
+
+@needs_root
+def test_who_may_control_one_service_does_so_and_is_not_its_owner(steady):
+    one = steady(f'[access]\ncontrol = ["uid:{NOBODY}"]\n')
+    for verb, ask in CHANGES.items():
+        if verb != "rollback":  # there is nothing to go back to
+            said = as_nobody(one, ask)
+            assert "PermissionError" not in str(said), verb
+    assert len(one.ready("steady")) == 3
+    for verb, ask in OWNERS.items():
+        assert as_nobody(one, ask).startswith("PermissionError"), verb
