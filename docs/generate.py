@@ -21,7 +21,9 @@ from kettlingar.transport import messages  # noqa: E402
 from kettlingard.core import place, run  # noqa: E402
 from kettlingard.core.daemonspec import NOT_SHARED, DaemonKeys  # noqa: E402
 from kettlingard.core.effective import written  # noqa: E402
-from kettlingard.core.spec import TABLES, ListenerSpec, RouteSpec, SharedListener, key_of  # noqa: E402
+from kettlingard.core.keys import key_of  # noqa: E402
+from kettlingard.core.listeners import ListenerSpec, RouteSpec, SharedListener  # noqa: E402
+from kettlingard.core.spec import TABLES  # noqa: E402
 from kettlingard.core.vocabulary import (  # noqa: E402
     EVENTS,
     Event,
@@ -90,8 +92,7 @@ def _row(field: Any) -> str:
         if default in (None, (), {}, "")
         else written(key.kind, default)
     )
-    meaning = f"{key.doc}. *Refused: {key.refused}.*" if key.refused else key.doc
-    cells = [f"`{field.name}`", key.kind.name, shown, key.change.value, meaning]
+    cells = [f"`{field.name}`", key.kind.name, shown, key.change.value, key.doc]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -319,9 +320,8 @@ def man_keys() -> str:
             if "key" not in field.metadata:
                 continue
             key = key_of(field)
-            why = f" Refused: {key.refused}." if key.refused else ""
             takes = f"({key.kind.name}; change: {key.change.value})"
-            body += [".TP", f".B {_roff(field.name)}", _roff(f"{key.doc}. {takes}{why}")]
+            body += [".TP", f".B {_roff(field.name)}", _roff(f"{key.doc}. {takes}")]
     body += [".SH SEE ALSO", ".BR kettlingard (8)"]
     return _man("kettlingard.services", 5, "definitions of services", body)
 

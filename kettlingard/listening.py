@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from kettlingard.core.spec import ListenerSpec
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.errors import ListenError
 
 log = logging.getLogger(__name__)

@@ -22,11 +22,12 @@ from kettlingard.core import actor
 from kettlingard.core.actor import Effect, Output
 from kettlingard.core.contract import broken
 from kettlingard.core.generations import Generations
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.parse import Problem
 from kettlingard.core.place import Standing
 from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.snapshot import RunRecord
-from kettlingard.core.spec import AccessKeys, ListenerSpec, ServiceSpec
+from kettlingard.core.spec import AccessKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, Load, Member, ServiceState
 from kettlingard.core.vocabulary import BecameReady, Event, Reported
 from kettlingard.core.words import Word, service_word

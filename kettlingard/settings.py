@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from kettlingard.core.daemonspec import DaemonKeys, DaemonSpec, parse_daemon
+from kettlingard.core.keys import Change, keys_of
 from kettlingard.core.reading import Problem, Source
-from kettlingard.core.spec import Change, keys_of
 from kettlingard.host.definitions import read_definition
 
 from .catalog import Catalog

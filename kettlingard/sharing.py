@@ -6,8 +6,8 @@ import asyncio
 import socket
 from collections.abc import Mapping
 
+from kettlingard.core.listeners import RouteSpec, SharedListener
 from kettlingard.core.routes import table
-from kettlingard.core.spec import RouteSpec, SharedListener
 
 from .ingress import Front, Router
 from .listening import Listening

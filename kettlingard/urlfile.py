@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kettlingard.core.spec import URL_SOCKET, ListenerSpec, ServiceSpec
+from kettlingard.core.listeners import URL_SOCKET, ListenerSpec
+from kettlingard.core.spec import ServiceSpec
 from kettlingard.errors import PathError, SpawnError
 from kettlingard.host.files import private_dir, write_atomic
 from kettlingard.host.spawn import Ids

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .hints import hint
+from .keys import Change, key_field, keys_of
+from .listeners import SharedListener
 from .parse import parse, read_listeners, read_table, repeated_names
 from .reading import Problem, Reading, Source, lay_over, load
-from .spec import Change, SharedListener, key_field, keys_of
 from .values import BOOL, DURATION, OCTAL, PATH, wrong
 
 DEFAULTS = "defaults"

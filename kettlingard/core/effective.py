@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .spec import TABLES, ListenerSpec, RouteSpec, ServiceSpec, keys_of
+from .keys import keys_of
+from .listeners import ListenerSpec, RouteSpec
+from .spec import TABLES, ServiceSpec
 from .values import EXIT_STATUS, LIMIT, OCTAL, PUBLIC, SIGNAL, SIGNAL_NAMES, Kind, list_of
 
 DEFAULT = "default"
@@ -43,7 +45,7 @@ def _tables(spec: ServiceSpec, overrides: Mapping[str, tuple[Any, str]]) -> Iter
     for table, cls in TABLES.items():
         for name, key in keys_of(cls).items():
             dotted = f"{table}.{name}"
-            if key.refused or dotted == "service.listen":
+            if dotted == "service.listen":
                 continue
             value, origin = overrides.get(
                 dotted, (getattr(getattr(spec, table), name), _origin(spec, dotted))
@@ -61,8 +63,6 @@ def _free(spec: ServiceSpec) -> Iterator[Row]:
 def _listeners(spec: ServiceSpec) -> Iterator[Row]:
     for number, listener in enumerate(spec.listen):
         for name, key in keys_of(ListenerSpec).items():
-            if key.refused:
-                continue
             value = getattr(listener, name)
             dotted = f"listen[{number}].{name}"
             known = dotted if dotted in spec.origins else "service.listen"

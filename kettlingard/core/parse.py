@@ -12,25 +12,26 @@ from typing import Any
 
 from . import routes
 from .hints import hint
+from .keys import Key, keys_of
+from .listeners import (
+    LISTENERS_KITTENS_ONLY,
+    OF_ADDRESSES,
+    OF_PASSING,
+    OF_PATHS,
+    URL_SOCKET,
+    ListenerSpec,
+    RouteSpec,
+)
 from .reading import Problem, Reading, Source, dotted, lay_over, load
 from .scan import KeyPath
 from .spec import (
     FREE_TABLES,
     KITTENS_ONLY,
-    LISTENERS_KITTENS_ONLY,
-    OF_ADDRESSES,
-    OF_PASSING,
-    OF_PATHS,
     REFUSED_TABLES,
     TABLES,
-    URL_SOCKET,
-    Key,
-    ListenerSpec,
     PoolKeys,
-    RouteSpec,
     ServiceKeys,
     ServiceSpec,
-    keys_of,
 )
 from .values import CREDENTIAL, KITTEN, PATH, TEXT, VARIABLE, is_service_name, show, wrong
 
@@ -163,8 +164,6 @@ def read_table(
             reading.problem(
                 (*path, name), "unknown key", None, hint(name, str(path[0]), known or KNOWN)
             )
-        elif key.refused:
-            reading.problem((*path, name), key.refused, value)
         else:
             _read(values, key, value, (*path, name), reading)
     for name, key in keys.items():

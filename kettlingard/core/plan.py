@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
-from .spec import TABLES, Change, ListenerSpec, RouteSpec, ServiceSpec, keys_of
+from .keys import Change, keys_of
+from .listeners import ListenerSpec, RouteSpec
+from .spec import TABLES, ServiceSpec
 from .values import show
 
 

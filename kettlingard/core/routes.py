@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from .spec import RouteSpec, ServiceSpec
+from .listeners import RouteSpec
+from .spec import ServiceSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from .spec import REFUSED_TABLES, TABLES, ListenerSpec, RouteSpec, key_of
+from .keys import key_of
+from .listeners import ListenerSpec, RouteSpec
+from .spec import REFUSED_TABLES, TABLES
 from .values import TEXT
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,7 +41,7 @@ def _texts(description: str) -> dict[str, Any]:
 
 
 def _table(cls: type[Any]) -> dict[str, Any]:
-    keys = [one for one in fields(cls) if "key" in one.metadata and not key_of(one).refused]
+    keys = [one for one in fields(cls) if "key" in one.metadata]
     found: dict[str, Any] = {
         "type": "object",
         "description": (cls.__doc__ or "").strip(),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from .keys import Change
 from .parse import Problem
 from .plan import KeyChange, changes, needs_restart, softened
-from .spec import Change, ServiceSpec
+from .spec import ServiceSpec
 
 
 class Move(Enum):

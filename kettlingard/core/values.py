@@ -6,7 +6,6 @@ that follows the key in a problem.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -19,9 +18,6 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?")
-_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
-_PREFIX = re.compile(r"(?:/[^/\s?#%]+)+/?|/")
-_METHOD = re.compile(r"[A-Z]+")
 _PERCENT = re.compile(r"\d+(?:\.\d+)?%")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -189,52 +185,15 @@ def _exit_status(value: object) -> int:
     return value
 
 
-def _matching(pattern: re.Pattern[str], expected: str) -> Reader:
+def matching(pattern: re.Pattern[str], expected: str) -> Reader:
+    """Read a text of this form."""
+
     def read(value: object) -> str:
         if pattern.fullmatch(_text(value)) is None:
             raise wrong(value, expected)
         return str(value)
 
     return read
-
-
-def _address(value: object) -> str:
-    """host:port, [v6]:port or /path.sock, as it is."""
-    text = _text(value)
-    if text.startswith("/"):
-        return text
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or (":" in host and not bracketed):
-        raise wrong(value, '"host:port", "[::]:port" or "/path.sock"')
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{show(value)}: {show(port)} is not a port of 0 to 65535")
-    return text
-
-
-def _host(value: object) -> str:
-    """A name or an address, as a client says it in its Host header."""
-    text = _text(value).lower().removesuffix(".")
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if not _HOST.fullmatch(bare):
-        raise wrong(value, "the name or the address of a host, without a port")
-    return bare
-
-
-def _prefix(value: object) -> str:
-    """A path without a slash at its end, but for "/" itself."""
-    text = _text(value)
-    if not _PREFIX.fullmatch(text) or {".", ".."} & {*text.split("/")}:
-        raise wrong(value, 'a path such as "/" or "/api"')
-    return text.rstrip("/") or "/"
-
-
-def _network(value: object) -> str:
-    """An address or a network; without a mask it is the one address."""
-    try:
-        return str(ipaddress.ip_network(_text(value)))
-    except ValueError:
-        raise wrong(value, 'an address or a network such as "10.0.0.0/8"') from None
 
 
 def _public_methods(value: object) -> tuple[str, ...] | None:
@@ -283,17 +242,15 @@ def between(least: int, most: int) -> Kind:
     return Kind(f"integer {least}..{most}", read, form=form)
 
 
-def choice(*words: str, later: tuple[str, ...] = ()) -> Kind:
-    """One of `words`; those of `later` are known, but refused by this version."""
+def choice(*words: str) -> Kind:
+    """One of `words`."""
 
     def read(value: object) -> str:
-        if value in later:
-            raise ValueError(f"{show(value)} is not supported by this version yet")
         if value not in words:
             raise wrong(value, "one of " + ", ".join(words))
         return str(value)
 
-    return Kind(" or ".join((*words, *later)), read, form={"enum": list(words)})
+    return Kind(" or ".join(words), read, form={"enum": list(words)})
 
 
 def list_of(kind: Kind) -> Kind:
@@ -319,7 +276,8 @@ _STRING: dict[str, Any] = {"type": "string"}
 _AMOUNT: dict[str, Any] = {"type": ["number", "string"]}
 
 
-def _matches(pattern: re.Pattern[str]) -> dict[str, Any]:
+def matches(pattern: re.Pattern[str]) -> dict[str, Any]:
+    """Describe a text of this form, for editors."""
     return {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
 
 
@@ -333,7 +291,7 @@ BOOL = Kind("true or false", _boolean, form={"type": "boolean"})
 WHOLE = Kind("integer", _whole, form={"type": "integer"})
 DURATION = Kind("duration", _duration, form=_AMOUNT)
 SIZE = Kind("size", _size, form={"type": ["integer", "string"]})
-QUOTA = Kind('"PERCENT%"', _quota, form=_matches(_PERCENT))
+QUOTA = Kind('"PERCENT%"', _quota, form=matches(_PERCENT))
 RATE = Kind('"lines/time" or "off"', _rate, form=_STRING)
 SHARE = Kind("number of 0 to 1", _share, form={"type": "number", "minimum": 0, "maximum": 1})
 INSTANCES = Kind(
@@ -354,32 +312,23 @@ EXIT_STATUS = Kind(
     _exit_status,
     form={"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, {"enum": list(SIGNALS)}]},
 )
-ADDRESS = Kind('"host:port" or "/path.sock"', _address, form=_STRING)
-HOST = Kind("host", _host, form=_STRING)
-PREFIX = Kind("path of a URL", _prefix, form=_matches(_PREFIX))
-METHOD = Kind(
-    "HTTP method",
-    _matching(_METHOD, 'a method in capital letters, such as "GET"'),
-    form=_matches(_METHOD),
-)
-NETWORK = Kind("address or network", _network, form=_STRING)
 VARIABLE = Kind(
-    "name of a variable", _matching(_VARIABLE, "the name of a variable"), form=_matches(_VARIABLE)
+    "name of a variable", matching(_VARIABLE, "the name of a variable"), form=matches(_VARIABLE)
 )
 CREDENTIAL = Kind(
     "name of a file",
-    _matching(_FILE, "a name of letters, digits, dots, _ and -"),
-    form=_matches(_FILE),
+    matching(_FILE, "a name of letters, digits, dots, _ and -"),
+    form=matches(_FILE),
 )
-SERVICE = Kind("name of a service", _matching(_NAME, "the name of a service"), form=_matches(_NAME))
+SERVICE = Kind("name of a service", matching(_NAME, "the name of a service"), form=matches(_NAME))
 RULE = Kind(
     "rule",
-    _matching(_RULE, 'a rule: "uid:NAME", "gid:NAME", "service:NAME" or "any"'),
-    form=_matches(_RULE),
+    matching(_RULE, 'a rule: "uid:NAME", "gid:NAME", "service:NAME" or "any"'),
+    form=matches(_RULE),
 )
-MODULE = Kind("module", _matching(_MODULE, "the name of a module"), form=_matches(_MODULE))
+MODULE = Kind("module", matching(_MODULE, "the name of a module"), form=matches(_MODULE))
 KITTEN = Kind(
-    '"module:Class"', _matching(_KITTEN, 'of the form "module:Class"'), form=_matches(_KITTEN)
+    '"module:Class"', matching(_KITTEN, 'of the form "module:Class"'), form=matches(_KITTEN)
 )
 PUBLIC = Kind(
     '"all", "none" or list of names',

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Connections
 from kettlingard.core.balance import choose
-from kettlingard.core.spec import SharedListener
+from kettlingard.core.listeners import SharedListener
 
 from .connection import Connection
 from .hold import Hold

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from kettlingar.transport.acceptor import Acceptor
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.marks import Whose
-from kettlingard.core.spec import ListenerSpec
 from kettlingard.host.accounts import owner_of
 from kettlingard.host.listeners import is_path, local_address, own, split_address
 from kettlingard.host.marks import Marks

@@ -11,8 +11,8 @@ from contextlib import suppress
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.messages import Guard, Way
+from kettlingard.core.listeners import URL_SOCKET, ListenerSpec
 from kettlingard.core.marks import Whose
-from kettlingard.core.spec import URL_SOCKET, ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.custodian import Kept
 from kettlingard.host.listeners import is_path

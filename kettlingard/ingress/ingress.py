@@ -20,9 +20,9 @@ from itertools import count
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Progress
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.marks import key_of
 from kettlingard.core.passage import PassedService
-from kettlingard.core.spec import ListenerSpec
 from kettlingard.host.custodian import Kept
 from kettlingard.host.handed import Handed
 from kettlingard.host.marks import Marks

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Mapping
 from errno import EINVAL
 
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.marks import key_of
-from kettlingard.core.spec import ListenerSpec
 from kettlingard.errors import ListenError
 from kettlingard.host.accounts import owner_of
 from kettlingard.host.fdstore import name_of

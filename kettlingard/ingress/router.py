@@ -19,11 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kettlingar.transport.timeouts import Deadlines
+from kettlingard.core.listeners import ListenerSpec, SharedListener
 from kettlingard.core.marks import Whose, key_of
 from kettlingard.core.passage import PassedShared
 from kettlingard.core.peek import read_head
 from kettlingard.core.routes import Request, Table, choose
-from kettlingard.core.spec import ListenerSpec, SharedListener
 from kettlingard.host.custodian import Kept
 from kettlingard.host.handed import Handed
 from kettlingard.host.marks import Marks

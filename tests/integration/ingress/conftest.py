@@ -17,7 +17,7 @@ import pytest
 from kettlingar.transport.channel import Channel, channel_pair
 from kettlingar.transport.messages import FromWorker, Progress
 from kettlingard.core.custody import Touch
-from kettlingard.core.spec import ListenerSpec
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.host.reap import Reaper
 from kettlingard.host.refusal import Refusals
 from kettlingard.host.spawn import Child, SpawnRequest, spawn

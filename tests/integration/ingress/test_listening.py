@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from kettlingard.core.spec import ListenerSpec
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.errors import ListenError
 from tests.integration.ingress.conftest import Client, Farm, fact
 

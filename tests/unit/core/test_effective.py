@@ -2,7 +2,6 @@ import tomli
 
 from kettlingard.core.effective import DEFAULT, rows, toml
 from kettlingard.core.parse import Source, parse
-from kettlingard.core.spec import TABLES, keys_of
 
 TEXT = """
 [service]
@@ -49,13 +48,3 @@ def test_what_is_shown_can_be_read_again():
         if row.value:
             assert tomli.loads(f"x = {row.value}")
     assert tomli.loads("x = " + toml({"a": [1.0, 0.25, "\n"], "b c": False}))["x"]["a"][1] == 0.25
-
-
-def test_keys_that_are_refused_are_not_shown():
-    refused = {
-        f"{table}.{name}"
-        for table, cls in TABLES.items()
-        for name, key in keys_of(cls).items()
-        if key.refused
-    }
-    assert not refused & shown().keys()

@@ -1,5 +1,6 @@
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.parse import Problem, Source, expand, parse
-from kettlingard.core.spec import ListenerSpec, ServiceSpec
+from kettlingard.core.spec import ServiceSpec
 
 FILE = "/etc/k/services.d/mail.toml"
 KITTEN = '[service]\nkitten = "mail.app:Mail"\n'

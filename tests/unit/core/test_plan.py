@@ -1,7 +1,8 @@
 from dataclasses import replace
 
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.plan import Verdict, plan
-from kettlingard.core.spec import ListenerSpec, LogKeys, ServiceKeys, ServiceSpec
+from kettlingard.core.spec import LogKeys, ServiceKeys, ServiceSpec
 
 OLD = ServiceSpec("mail", service=ServiceKeys(kitten="a:B"), environment={"A": "1"})
 

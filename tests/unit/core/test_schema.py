@@ -4,15 +4,11 @@ import pytest
 import tomli
 
 from kettlingard.core.effective import written
+from kettlingard.core.keys import keys_of
 from kettlingard.core.schema import schema
-from kettlingard.core.spec import TABLES, keys_of
+from kettlingard.core.spec import TABLES
 
-KEYS = [
-    (table, name, key)
-    for table, cls in TABLES.items()
-    for name, key in keys_of(cls).items()
-    if not key.refused
-]
+KEYS = [(table, name, key) for table, cls in TABLES.items() for name, key in keys_of(cls).items()]
 
 
 @pytest.mark.parametrize(("table", "name", "key"), KEYS, ids=lambda part: str(part)[:20])
@@ -20,12 +16,6 @@ def test_each_key_that_is_taken_is_in_the_schema_with_its_form_and_sentence(tabl
     found = schema()["properties"][table]["properties"][name]
     assert key.doc in found["description"]
     assert {"type", "enum", "anyOf"} & found.keys()
-
-
-def test_what_is_refused_is_not_offered():
-    for table, cls in TABLES.items():
-        offered = schema()["properties"][table]["properties"]
-        assert not {name for name, key in keys_of(cls).items() if key.refused} & offered.keys()
 
 
 def test_each_default_is_what_a_file_would_say():

@@ -7,6 +7,7 @@ import pytest
 
 from kettlingard.core import actor
 from kettlingard.core.custody import Stage
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.passage import (
     Passage,
     PassedCaller,
@@ -29,7 +30,7 @@ from kettlingard.core.snapshot import (
     load,
     written_service,
 )
-from kettlingard.core.spec import ListenerSpec, ServiceKeys, ServiceSpec
+from kettlingard.core.spec import ServiceKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, ServiceState, Wanted
 from kettlingard.core.vocabulary import Exited, Reported, Spawned
 

@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kettlingard.core import values
+from kettlingard.core import addresses, values
+from kettlingard.core.keys import keys_of
+from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.parse import Problem, Source, parse
-from kettlingard.core.spec import TABLES, ListenerSpec, ServiceSpec, keys_of
+from kettlingard.core.spec import TABLES, ServiceSpec
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_what_is_no_size_is_refused(wrong):
     (values.OCTAL, "0027", 0o027), (values.OCTAL, "077", 0o077),
     (values.SIGNAL, "SIGINT", 2), (values.EXIT_STATUS, "SIGKILL", -9), (values.EXIT_STATUS, 78, 78),
     (values.PUBLIC, "all", None), (values.PUBLIC, "none", ()), (values.PUBLIC, ["a"], ("a",)),
-    (values.RULES, {"m": ["any"]}, {"m": ("any",)}), (values.ADDRESS, "/x.sock", "/x.sock"),
+    (values.RULES, {"m": ["any"]}, {"m": ("any",)}), (addresses.ADDRESS, "/x.sock", "/x.sock"),
     (values.between(1, 3), 3, 3),
 ])  # fmt: skip
 def test_other_kinds(kind, given_, found):
@@ -51,7 +53,7 @@ def test_other_kinds(kind, given_, found):
 @pytest.mark.parametrize(("kind", "wrong", "why"), [
     (values.OCTAL, "999", "octal"), (values.SIGNAL, "SIGFOO", "a signal"), (values.SIGNAL, 9, "a signal"),
     (values.EXIT_STATUS, 256, "exit status"), (values.PUBLIC, "some", '"all", "none"'),
-    (values.RULES, ["any"], "a table"), (values.ADDRESS, "80", "host:port"), (values.ADDRESS, "x:y", "a port"),
+    (values.RULES, ["any"], "a table"), (addresses.ADDRESS, "80", "host:port"), (addresses.ADDRESS, "x:y", "a port"),
     (values.TEXT, "a\0b", "NUL"), (values.BOOL, 1, "true or false"), (values.between(1, 3), 4, "is not in 1..3"),
     (values.LIMIT, -1, "less than 0"), (values.list_of(values.TEXT), "x", "a list"),
 ])  # fmt: skip
