@@ -1,6 +1,11 @@
+import shutil
+from contextlib import contextmanager
+
 import pytest
 
+from tests.helpers import pick_port
 from tests.integration.daemon.kittens import STEADY, STUBBORN, definition
+from tests.supervision import Supervisor
 
 LISTEN = 'listen = ["127.0.0.1:{port}"]\n'
 
@@ -22,3 +27,16 @@ def steady(supervisor, modules):
         return one
 
     return start
+
+
+@contextmanager
+def shared(texts, src, nursery):
+    """A supervisor for all tests of a module; each has services of its own."""
+    one = Supervisor(texts, src=src, port=pick_port(), nursery=nursery)
+    try:
+        one.start()
+        yield one
+        one.stop()
+    finally:
+        one.abandon()
+        shutil.rmtree(one.home, ignore_errors=True)
