@@ -11,7 +11,7 @@ from kettlingar.api.takeover import TAKEN, Takeover
 from . import respond
 from .exchange import WRITTEN, Exchange
 from .serving import Session
-from .stepping import step
+from .stepping import Resumed
 from .turns import turns
 
 FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are written
@@ -77,24 +77,38 @@ async def _stream(exchange: Exchange, generator: Any) -> None:
     if exchange.request.method == "HEAD":
         await _head_of_stream(exchange, generator, writer)
         return
-    turn = turns()
     try:
-        while True:
-            try:
-                value = await step(generator, writer.flush)
-            except StopAsyncIteration:
-                break
-            if exchange.request.given_away:
-                continue
-            if writer.item(value) >= FLUSH_AT:
-                await writer.flushed()
-                await turn.next()  # others want the loop too
+        await _joined(exchange, generator, writer)
         if not exchange.request.given_away:
             writer.end()
             await exchange.sink.drained()
     finally:
         exchange.status = writer.status
         await generator.aclose()
+
+
+async def _joined(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:
+    """Write the items: many in one go while they come without a pause, at once before each pause."""
+    turn = turns()
+    while True:
+        running = generator.__anext__().__await__()
+        try:
+            waits_for = next(running)
+        except StopIteration as made:
+            value = made.value
+        except StopAsyncIteration:
+            return
+        else:
+            writer.flush()
+            try:
+                value = await Resumed(running, waits_for)
+            except StopAsyncIteration:
+                return
+        if exchange.request.given_away:
+            continue
+        if writer.item(value) >= FLUSH_AT:
+            await writer.flushed()
+            await turn.next()  # others want the loop too
 
 
 async def _head_of_stream(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:

@@ -96,6 +96,19 @@ class CallConnection:
             raise event.exception
         return event
 
+    async def values(self) -> list[Any]:
+        """Return the next items of a stream, of all that have come; none: it has ended."""
+        first = await self.event()
+        if not isinstance(first, Item):
+            return []
+        found = [first.value]
+        events = self._events
+        while events and type(events[0]) is Item:
+            found.append(events.popleft().value)
+        if self._paused and len(events) < AHEAD:
+            self._go_on()
+        return found
+
     def _go_on(self) -> None:
         self._paused = False
         self.stream.resume()

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kettlingar.transport.fdpass import close_all, take
@@ -16,7 +17,7 @@ from kettlingar.wire.rpc import Item, Result, encode_call
 from .calling import CallConnection, NotExecutedError
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint, SocketEndpoint
 from .errors import NotRunning
-from .replies import NoItems, ReplyStream, ReplyTo, as_stream
+from .replies import ReplyStream, ReplyTo, as_stream
 
 POOL = 32  # idle connections that are kept
 
@@ -138,9 +139,8 @@ class Client:
         if record is None:
             raise AttributeError(f"the service has no method {name!r}")
 
-        async def call_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            async for item in as_stream(await self.call(name, *args, **kwargs)):
-                yield item
+        def call_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            return as_stream(partial(self.call, name, *args, **kwargs))
 
         async def call_once(*args: Any, **kwargs: Any) -> Any:
             return await self.call(name, *args, **kwargs)
@@ -202,7 +202,9 @@ class Client:
                 continue
             if type(event) is Result:
                 return event.value
-            return ReplyStream(connection, event) if isinstance(event, Item) else NoItems()
+            if isinstance(event, Item):
+                return ReplyStream(connection, [event.value])
+            return ReplyStream(None, [])
         raise NotRunning(f"cannot call {call.name}: no attempt was allowed ({call.tries})")
 
     # --- connections ----------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from kettlingar.api.access import NOBODY
@@ -115,8 +116,9 @@ class Exchange:
 
     def writer(self) -> respond.StreamWriter:
         """Make what writes a streamed answer."""
+        encode = partial(self.gate.service.encode, default=_no_descriptors)
         writer = respond.StreamWriter(
-            self.sink, self.request.kind, self.encode, chunked=not self.incoming.head.http10
+            self.sink, self.request.kind, encode, chunked=not self.incoming.head.http10
         )
         self.request.writer = writer
         return writer

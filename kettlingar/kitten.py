@@ -148,9 +148,8 @@ class RPCKitten(StandardApi, OwnLog):
         raise AttributeError(f"{type(self).__name__} has no method or attribute {name!r}")
 
     def _calling(self, method: Method) -> Callable[..., Any]:
-        async def call_stream(*args: Any, **kwargs: Any) -> Any:
-            async for item in as_stream(await self.call(method.name, *args, **kwargs)):
-                yield item
+        def call_stream(*args: Any, **kwargs: Any) -> Any:
+            return as_stream(partial(self.call, method.name, *args, **kwargs))
 
         async def call_once(*args: Any, **kwargs: Any) -> Any:
             return await self.call(method.name, *args, **kwargs)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
-
-from kettlingar.wire.rpc import Item
 
 from .calling import CallConnection
 from .request import ANSWER, RequestInfo
@@ -34,46 +32,55 @@ class ReplyTo:
 class ReplyStream:
     """The items of a streaming method, as they come; iterate it, once."""
 
-    def __init__(self, connection: CallConnection, first: Item) -> None:
-        self._connection = connection
-        self._next: Item | None = first
-        self._ended = False
+    def __init__(self, connection: CallConnection | None, first: list[Any]) -> None:
+        self._connection = connection  # None once all was read, and where nothing is to come
+        self._first = first
 
     def __call__(self) -> ReplyStream:
         """Return self: the seed's clients call what `call` gave them."""
         return self
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return self._items()
+        return _items(self)
 
-    async def _items(self) -> AsyncIterator[Any]:
-        try:
-            item: Any = self._next
-            self._next = None
-            while isinstance(item, Item):
-                yield item.value
-                item = await self._connection.event()
-            self._ended = True
-        finally:
-            if not self._ended:
-                self._connection.close()
+    async def some(self) -> list[Any]:
+        """Return the next items, of all that have come; none: it has ended."""
+        if self._first:
+            first, self._first = self._first, []
+            return first
+        found = await self._connection.values() if self._connection is not None else []
+        if not found:
+            self._connection = None
+        return found
+
+    def leave(self) -> None:
+        """Want no more of it: the rest, if there is one, must not meet the next call."""
+        if self._connection is not None:
+            self._connection.close()
 
 
-async def as_stream(reply: Any) -> AsyncIterator[Any]:
-    """Iterate a reply; one that is no stream (it went elsewhere) is its own only item."""
-    if not hasattr(reply, "__aiter__"):
-        yield reply
+async def _items(reply: ReplyStream) -> AsyncIterator[Any]:
+    try:
+        while found := await reply.some():
+            for item in found:
+                yield item
+    finally:
+        reply.leave()
+
+
+async def as_stream(call: Callable[[], Awaitable[Any]]) -> AsyncIterator[Any]:
+    """Iterate what a call replies; what is no stream (it went elsewhere) is its own only item."""
+    reply = await call()
+    if not isinstance(reply, ReplyStream):
+        if not hasattr(reply, "__aiter__"):
+            yield reply
+            return
+        async for item in reply:  # of a method in this process
+            yield item
         return
-    async for item in reply:
-        yield item
-
-
-class NoItems(ReplyStream):
-    """A stream that ended before its first item."""
-
-    def __init__(self) -> None:
-        pass
-
-    async def _items(self) -> AsyncIterator[Any]:
-        return
-        yield
+    try:  # as `_items` does: one generator more would be paid for by each item
+        while found := await reply.some():
+            for item in found:
+                yield item
+    finally:
+        reply.leave()

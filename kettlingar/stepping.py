@@ -3,31 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import Any
-
-
-class step:  # noqa: N801  used as `await step(...)`, like a coroutine function
-    """Await the next item of `generator`; call `waiting` just before the first real wait.
-
-    This is how a stream's items are joined while they come without a pause, and
-    still leave at once when the next one takes time.
-    """
-
-    __slots__ = ("_generator", "_waiting")
-
-    def __init__(self, generator: AsyncGenerator[Any, None], waiting: Callable[[], None]) -> None:
-        self._generator = generator
-        self._waiting = waiting
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        running = self._generator.__anext__().__await__()
-        try:
-            future = next(running)
-        except StopIteration as done:
-            return done.value
-        self._waiting()
-        return (yield from _resume(running, future))
 
 
 @types.coroutine
@@ -38,13 +15,15 @@ def in_a_task() -> Generator[None, None, None]:
 
 async def rest_of(running: Coroutine[Any, Any, None], waits_for: Any) -> None:
     """Go on, in a task, with a coroutine that was driven by hand until it waited."""
-    await _Resumed(running, waits_for)
+    await Resumed(running, waits_for)
 
 
-class _Resumed:
+class Resumed:
+    """Await the rest of a coroutine that was driven by hand until it gave `waits_for`."""
+
     __slots__ = ("_running", "_waits_for")
 
-    def __init__(self, running: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    def __init__(self, running: Any, waits_for: Any) -> None:
         self._running = running
         self._waits_for = waits_for
 

@@ -6,6 +6,7 @@ This is the table of `kettlingar.errors`, read backwards.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 from kettlingar.errors import (
@@ -35,8 +36,10 @@ def body_reader(content_type: str, resolve: Resolve | None) -> Callable[[bytes],
     It raises ValueError for a body that is not of its type.
     """
     kind = kind_of(content_type)
-    if kind is Kind.MSGPACK or kind is Kind.JSON:
-        return lambda data: read_value(kind, data, resolve)
+    if kind is Kind.MSGPACK:
+        return partial(from_msgpack, max_depth=MAX_DEPTH, resolve=resolve, any_keys=True)
+    if kind is Kind.JSON:
+        return partial(from_json, max_depth=MAX_DEPTH, resolve=resolve, trusted=True)
     mimetype, _, parameters = content_type.partition(";")
     mimetype = mimetype.strip().lower() or "application/octet-stream"
     if not mimetype.startswith("text/"):

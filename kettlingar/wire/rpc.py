@@ -258,7 +258,7 @@ class ReplyReader:
         except (OSError, ValueError) as error:
             self._fail(OSError(f"cannot read an item of the stream: {error}"), out)
             return
-        if looks_like_error(item.value):
+        if type(item.value) is dict and "error" in item.value and looks_like_error(item.value):
             self._held = item
         else:
             out.append(item)
