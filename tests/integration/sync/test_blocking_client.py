@@ -297,13 +297,13 @@ def test_each_item_of_a_stream_has_the_time_for_itself(path):
     def script(peer, _):
         peer.request()
         peer.start_stream()
-        for number in range(4):
-            time.sleep(0.1)
+        for number in range(4):  # all of them need more than one may need
+            time.sleep(0.3)
             peer.items(number)
         peer.sock.recv(1)
 
     with serving(script, path) as (client, _):
-        stream = client.stream("purr", call_timeout=0.3)
+        stream = client.stream("purr", call_timeout=1)
         assert [next(stream) for _ in range(4)] == [0, 1, 2, 3]
         with pytest.raises(TimeoutError):
             next(stream)
