@@ -255,10 +255,9 @@ class Worker:
         return self._intake
 
     def _adopted(self, channel: Channel) -> None:
-        """A new supervisor: it accepts again, and hears what there is."""
+        """A new supervisor hears what there is. It will accept again: until its Guard we do."""
         assert self._runtime is not None
         assert self._ready is not None
-        self._guarded.rest()
         if not self._ending.begun:  # who has asked for the end cannot allow it any more
             self._ending.alone.clear()
         self._channel = channel

@@ -1,6 +1,7 @@
 """Our custodian: a child that has our descriptors too, so that connections outlive us.
 
-There is one while we live, but not while we become our next version.
+The one of our last version watches until there is one of ours: what it shared with that
+stays open with it, so that it has to go then.
 """
 
 from __future__ import annotations
@@ -42,9 +43,16 @@ class Custodian:
         self._again: asyncio.TimerHandle | None = None
         self._kept: list[custodian.Kept] = []
 
-    def begin(self, handed: Handed) -> None:
-        """From now on there is one. What those of killed supervisors have is ours: listeners first."""
+    def begin(self, handed: Handed, before: int = -1) -> None:
+        """From now on there is one, instead of `before` (a pidfd).
+
+        What those of killed supervisors have is ours: listeners first.
+        """
         self.start()
+        if before >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(before, signal.SIGKILL)
+            os.close(before)
         for one in custodian.taken(self._folder):
             if one.mark.whose is Whose.LISTENER:
                 handed.keep(one.mark.listener, one.sock)
@@ -78,8 +86,12 @@ class Custodian:
         self._let_go()
         self._again = self._loop.call_later(AGAIN, self.start)
 
-    def stop(self) -> None:
-        """There is none any more when this returns."""
+    def fileno(self) -> int:
+        """Its pidfd, to be kept over an exec; -1 if there is none."""
+        return self._child[1] if self._child is not None else -1
+
+    def close(self) -> None:
+        """We end in order: nothing is left for anybody, and nobody watches when this returns."""
         if self._again is not None:
             self._again.cancel()
         if self._child is not None:
@@ -89,13 +101,9 @@ class Custodian:
             with suppress(ChildProcessError):  # a sweep was faster
                 os.waitid(os.P_PID, pid, os.WEXITED)  # its pidfd does not block
             self._let_go()
+        os.close(self._ourselves)
 
     def _let_go(self) -> None:
         if self._child is not None:
             os.close(self._child[1])
             self._child = None
-
-    def close(self) -> None:
-        """We end in order: nothing is left for anybody."""
-        self.stop()
-        os.close(self._ourselves)

@@ -142,7 +142,7 @@ def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple
 
 
 async def _up(start: _Start) -> int:
-    loop, layout = asyncio.get_running_loop(), start.layout
+    loop, layout, before = asyncio.get_running_loop(), start.layout, start.before
     daemon = Daemon(loop, layout, start.catalog, start.files, start.handed)
     outside = Outside(daemon, os.environ, exit_on_failure=start.exit_on_failure)
     keeper, adoption = Keeper(daemon, Path(layout.snapshot)), Adoption(daemon)
@@ -154,13 +154,13 @@ async def _up(start: _Start) -> int:
         start.program,
         lock=start.lock,
         files=start.files,
-        count=start.before.passage.upgrades if start.before is not None else 0,
+        count=before.passage.upgrades if before is not None else 0,
     )
     logs = LogKeeper(daemon, start.own_log)
     settings = Settings(start.settings, daemon, start.catalog)
     signals = _hear(daemon, upgrade, logs, settings, outside)
     server = _serve(Control(daemon, upgrade, settings))
-    custodian.begin(start.handed)
+    custodian.begin(start.handed, before.passage.custodian if before is not None else -1)
     left = _left(keeper, start)
     settled = await _before(daemon, adoption, start, left)
     acceptor = _listen(loop, start, server)

@@ -161,13 +161,11 @@ class Upgrade:
         passage = self._passage(acceptor)
         data = self._document(passage)
         log.info("upgrading pid=%d", os.getpid())
-        self._custodian.stop()
         self._share(now=True)
         try:
             become.become(self._program, data, passage.descriptors())
         finally:
             self._share(now=False)
-            self._custodian.start()
 
     def _share(self, *, now: bool) -> None:
         """Have workers accept: nobody is to wait for our imports."""
@@ -187,6 +185,7 @@ class Upgrade:
             control=acceptor.sock.fileno(),
             files=(self._files.soft, self._files.hard),
             upgrades=self.count + 1,
+            custodian=self._custodian.fileno(),
             services={
                 name: _packed(service)
                 for name, service in self._daemon.services.items()

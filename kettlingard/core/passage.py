@@ -85,6 +85,7 @@ class Passage:
     control: int  # the listening socket
     files: tuple[int, int]  # limits of open files, as workers get them
     upgrades: int = 0
+    custodian: int = -1  # pidfd of the one that watches until there is another
     services: Mapping[str, PassedService] = field(default_factory=dict)
     shared: PassedShared = PassedShared()
 
@@ -92,6 +93,8 @@ class Passage:
         """All that must stay open."""
         yield self.lock
         yield self.control
+        if self.custodian >= 0:
+            yield self.custodian
         yield from self.shared.listeners.values()
         yield from (fd for _, fd in self.shared.waiting)
         for service in self.services.values():

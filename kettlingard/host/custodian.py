@@ -188,7 +188,19 @@ def taken(folder: Path) -> list[Kept]:
                 path.unlink(missing_ok=True)
             except OSError:
                 continue  # it has ended meanwhile, or never answers
-    return found
+    return list(_each_once(found))
+
+
+def _each_once(found: list[Kept]) -> Iterator[Kept]:
+    """A supervisor that was killed while it changed custodians had two, who have the same ones."""
+    seen: set[int] = set()
+    for one in sorted(found, key=lambda one: -one.mark.whose):
+        cookie = _cookie(one.sock.fileno(), one.mark.whose)
+        if cookie and cookie in seen:
+            one.sock.close()
+        else:
+            seen.add(cookie)
+            yield one
 
 
 def _is_one_of_us(sock: socket.socket) -> bool:

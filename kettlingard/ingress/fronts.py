@@ -29,6 +29,9 @@ class Fronts:
         self._make = make
         self._open: list[Front] = []
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def __iter__(self) -> Iterator[Front]:
         return iter(self._open)
 

@@ -126,7 +126,8 @@ class Ingress:
         """This worker may get connections from now on."""
         worker = self._workers.setdefault(run, Worker(channel))
         worker.admitted = True
-        self._fronts.share(channel)
+        if self._fronts:  # else it goes on accepting until they are open, should it be alone now
+            self._fronts.share(channel)
         self._dispatch()
 
     def adopt(self, run: int, channel: Channel, connections: Iterable[int], highest: int) -> None:

@@ -43,7 +43,7 @@ SERVICE = """
 OTHER = f"""
     [service]
     type = "simple"
-    exec = ["/bin/sh", "-c", '''{PROGRAM}''']
+    exec = ["/bin/sh", "-c", '''{PROGRAM}''']  # no zygote for it
     [environment]
     FLAGS = "{{src}}"
 """
@@ -59,7 +59,7 @@ MANY = """
 SLEEP = """
     [service]
     type = "simple"
-    exec = ["/bin/sleep", "600"]
+    exec = ["/bin/sleep", "600"]  # no zygote for it
     [pool]
     instances = 3
 """

@@ -193,6 +193,26 @@ def test_a_worker_that_cannot_answer_now_is_adopted_when_it_can(supervisor, serv
     assert one.status("echo")["restarts"] == 0
 
 
+def test_nobody_waits_for_a_worker_that_does_not_answer_the_next_supervisor(
+    supervisor, service_module
+):
+    one, (first, second) = begin(supervisor, service_module)
+    one.crash()
+    wait_for(lambda: int(one.get("/pid").body) == second, what="the second one accepts")
+    os.kill(first, signal.SIGSTOP)
+    try:
+        # What the stopped one accepted in the meantime waits with it: only the other one answers.
+        with Crowd(one.port, kept=0, fresh=1, pause=1.0, between=0.02) as seen:
+            answers(seen, 20, "answers without a supervisor")
+            one.start()
+            answers(seen, 20, "answers with the next supervisor")
+    finally:
+        os.kill(first, signal.SIGCONT)
+    assert not seen.errors
+    assert max(seconds for _, seconds in seen.fresh) < 2.0
+    wait_for(lambda: set(one.pids("echo")) == {first, second}, within=15)
+
+
 def test_files_of_another_boot_are_not_believed(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
     one.crash()

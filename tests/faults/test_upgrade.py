@@ -1,5 +1,6 @@
 """`ctl daemon upgrade`: the supervisor becomes its next version, and nobody notices."""
 
+import http.client
 import json
 import os
 import shutil
@@ -13,9 +14,11 @@ import pytest
 from tests.faults.crowd import Crowd, percentile
 from tests.faults.steady import Steady
 from tests.faults.test_supervisor_dies import DEFINITION, answers, begin
+from tests.faults.test_what_stays import held
 from tests.helpers import ROOT, descriptors, wait_for
 
-ROUNDS = 100 if os.environ.get("KETTLINGAR_LONG") else 2
+LONG = bool(os.environ.get("KETTLINGAR_LONG"))
+ROUNDS = 100 if LONG else 2
 
 
 def upgrades(one):
@@ -101,7 +104,7 @@ def checkout(tmp_path, monkeypatch):
         ("kettlingard/core/parse.py", "import no_such_module\n", "no_such_module"),
         ("kettlingard/daemon.py", "def broken(:\n", "SyntaxError"),
         ("kettlingard/catalog.py", "raise SystemExit(3)\n", "exit 3"),
-    ][: 3 if os.environ.get("KETTLINGAR_LONG") else 1],
+    ][: 3 if LONG else 1],
 )
 def test_a_broken_checkout_is_refused_with_the_reason_and_nothing_noticed(
     checkout, monkeypatch, supervisor, service_module, file, text, reason
@@ -157,3 +160,26 @@ def test_what_is_held_without_a_worker_is_answered_after_the_upgrade(supervisor,
         out, err = waiting.communicate(timeout=15)
     assert err == b""
     assert int(out) in pids
+
+
+@pytest.mark.parametrize("seconds", [0.1 * n for n in range(2, 20, 1 if LONG else 6)])
+def test_a_crash_in_the_midst_of_an_upgrade_loses_nobody(supervisor, service_module, seconds):
+    late = "import time\ntime.sleep(3)\nfrom echo import Echo\nclass Late(Echo): pass\n"
+    service_module("late", late)
+    one, _ = begin(supervisor, service_module)
+    one.ctl("stop", "echo")
+    one.define("echo", DEFINITION.replace("echo:Echo", "late:Late"))
+    one.ctl("start", "echo", "--no-wait")
+    clients = [http.client.HTTPConnection("127.0.0.1", one.port, timeout=30) for _ in range(50)]
+    try:
+        for client in clients:
+            client.request("GET", "/pid")
+        wait_for(lambda: held(one) == len(clients), what="all are held")
+        one.process.send_signal(signal.SIGUSR2)
+        time.sleep(seconds)  # it rehearses, executes, or is done
+        one.crash()
+        one.start()
+        assert {client.getresponse().status for client in clients} == {200}
+    finally:
+        for client in clients:
+            client.close()

@@ -182,7 +182,7 @@ def codes_of(processes):
 PROGRAM = """
     [service]
     type = "simple"
-    exec = ["/bin/sh", "-c", "exec sleep 600"]
+    exec = ["/bin/sh", "-c", "exec sleep 600"]  # no zygote for it
     [credentials]
     word = "{src}/echo.py"
 """
