@@ -17,7 +17,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-OPENING = 2.5  # seconds in which all of them come: less than a deadline, so that all are there at once
+OPENING = (
+    2.5  # seconds in which all of them come: less than a deadline, so that all are there at once
+)
 DRIP = 0.5  # seconds between two bytes of one of them
 GIVE_UP = 20.0  # seconds after which those that are still open count as such
 
