@@ -21,7 +21,7 @@ class Asks(NamedTuple):
     methods: Callable[[list[str], str], Iterable[str]]
 
 
-COMMANDS = ("ctl", "stub", "completion", "version", "help")
+COMMANDS = ("ctl", "new", "stub", "completion", "version", "help")
 SHELLS = ("bash", "zsh", "fish")
 
 

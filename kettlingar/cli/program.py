@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 USAGE = """\
 Usage: kettlingar ctl COMMAND …        ask the supervisor: status, start, stop, logs, call, …
        kettlingar run MODULE:CLASS     be the worker of a supervisor (kettlingard calls this)
+       kettlingar new NAME             begin a service: module, test and definition
        kettlingar stub MODULE:CLASS    print a typed stub of the service's client
        kettlingar completion SHELL     print what bash, zsh or fish needs to complete words
        kettlingar version              say which version this is
@@ -39,6 +40,12 @@ def _launch(args: list[str]) -> int:
     from kettlingar.launch import main as launch
 
     return launch()
+
+
+def _new(args: list[str]) -> int:
+    from kettlingar.cli.new import main as new
+
+    return new(args)
 
 
 def _stub(args: list[str]) -> int:
@@ -77,6 +84,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "zygote": _zygote,
     "launch": _launch,
+    "new": _new,
     "stub": _stub,
     "complete": _complete,
     "completion": _completion,

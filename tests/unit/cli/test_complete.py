@@ -15,7 +15,7 @@ def offered(text):
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("", ["completion", "ctl", "help", "stub", "version"]),
+        ("", ["completion", "ctl", "help", "new", "stub", "version"]),
         ("c", ["completion", "ctl"]),
         ("completion ", ["bash", "fish", "zsh"]),
         ("ctl rest", ["restart"]),
