@@ -30,6 +30,7 @@ _USUAL_TAG: Final = 128  # bytes of a placeholder that is remembered
 _DATETIME: Final = 3  # msgpack's name for "timestamps are datetimes"
 _NOT_LARGE: Final = bytes(set(range(256)) - {0xDC, 0xDD, 0xDE, 0xDF})  # arrays and maps
 _NOT_OPENERS: Final = bytes(set(range(256)) - {*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF})
+_TWICE: Final = "cannot read the msgpack: a key comes twice in a map"
 
 
 def to_msgpack(value: Any, default: Default | None = None) -> bytes:
@@ -39,7 +40,7 @@ def to_msgpack(value: Any, default: Default | None = None) -> bytes:
     """
 
     try:
-        return msgpack.packb(value, default=partial(_encode_other, default=default))
+        return msgpack.Packer(default=partial(_encode_other, default=default)).pack(value)
     except UnicodeEncodeError as error:
         raise ValueError(
             f"cannot write msgpack: {error.object[error.start : error.end]!r} is half a"
@@ -75,7 +76,9 @@ def from_msgpack(
     openers = data.translate(None, _NOT_OPENERS)  # and what only looks like them, in texts
     if len(data) > _SMALL:
         _check_whole(data, openers)
-    read_map: Callable[[Any], Any] = _read_map
+    # One short map alone, as most answers are, needs nobody who looks at its pairs.
+    alone = data[0] & 15 if len(openers) == 1 and 0x80 < data[0] < 0x90 else 0
+    read_map: Callable[[Any], Any] | None = None if alone else _read_map
     read_list: Callable[[Any], Any] | None = None
     if not any_keys and len(openers) > most_containers(len(data)):
         read_map, read_list = _counting(most_containers(len(data)))
@@ -90,6 +93,8 @@ def from_msgpack(
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise _explained(error) from None
+    if alone and len(value) != alone:
+        raise BadRequest(_TWICE)
     if len(openers) > max_depth:
         check_depth(value, max_depth)
     return value
@@ -98,7 +103,7 @@ def from_msgpack(
 def _read_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise BadRequest("cannot read the msgpack: a key comes twice in a map")
+        raise BadRequest(_TWICE)
     return found
 
 
