@@ -96,7 +96,8 @@ class LooksApi(Asked):
         self, request: RequestInfo, services: list[str] | None = None
     ) -> list[dict[str, Any]]:
         """Say what listens, and what became of the connections."""
-        return [showing.sockets(one) for one in self._visible(request, services or ())]
+        found = self._visible(request, services or ())
+        return [showing.sockets(one, self._daemon.sharing) for one in found]
 
     async def api_metrics(
         self, request: RequestInfo, services: list[str] | None = None

@@ -39,6 +39,10 @@ def daemon_record(daemon: Daemon) -> dict[str, Any]:
     }
 
 
+def _unbound(daemon: Daemon, service: Service) -> str:
+    return service.listening.problem or daemon.sharing.problem_of(service)
+
+
 def service_records(
     daemon: Daemon, services: Iterable[Service], *, closer: bool
 ) -> list[dict[str, Any]]:
@@ -86,7 +90,7 @@ def _service(daemon: Daemon, service: Service, moment: clock.Moment) -> dict[str
 def _note(daemon: Daemon, service: Service, word: Word) -> str:
     """One line on why it is not simply ready."""
     waits = [] if word is Word.READY else daemon.bonds.waits_for(service)
-    said = note(service.state, waits, service.listening.problem) or _orphans(service)
+    said = note(service.state, waits, _unbound(daemon, service)) or _orphans(service)
     if not said and word is Word.HELD and service.idle_since is not None:
         since = time.localtime(service.idle_since.wall)
         return f"on demand, idle since {time.strftime('%H:%M', since)}"

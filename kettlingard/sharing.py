@@ -47,6 +47,17 @@ class Sharing:
             self._routed = routed
             self._router.become(table(specs))
 
+    def listeners_of(self, service: Service) -> list[dict[str, object]]:
+        """Those by which requests come to it."""
+        routes = service.spec.route if service.spec is not None else ()
+        names = {route.listen for route in routes}
+        return [one for one in self._router.describe() if one["name"] in names]
+
+    def problem_of(self, service: Service) -> str:
+        """Why no request may come to it by these."""
+        routed = service.spec is not None and service.spec.route
+        return self._listening.problem if routed else ""
+
     def _give(self, name: str, front: Front, sock: socket.socket) -> bool:
         service = self._services.get(name)
         if service is None or not service.lives:

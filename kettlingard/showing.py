@@ -18,6 +18,7 @@ from kettlingard.worker.process import Worker
 
 from .daemon import Daemon
 from .service import Service
+from .sharing import Sharing
 
 NO_PROCESS = -1  # where a channel and a log would be
 NOT_FOR_OTHERS = ("KETTLINGARD_CHANNEL", "KETTLINGARD_RUN")
@@ -83,15 +84,15 @@ def dependencies(daemon: Daemon, service: Service) -> dict[str, Any]:
     }
 
 
-def sockets(service: Service) -> dict[str, Any]:
+def sockets(service: Service, sharing: Sharing) -> dict[str, Any]:
     """Its listeners, and what became of their connections."""
     counts = service.ingress.counts()
     in_flight = {number: service.ingress.in_flight(number) for number in service.workers}
     return {
         "name": service.name,
         "state": service.word.value,
-        "listeners": [dict(one) for one in service.ingress.describe()],
-        "problem": service.listening.problem,
+        "listeners": [*service.ingress.describe(), *sharing.listeners_of(service)],
+        "problem": service.listening.problem or sharing.problem_of(service),
         "in_flight": sum(in_flight.values()),
         **counts,
     }

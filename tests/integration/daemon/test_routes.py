@@ -1,5 +1,6 @@
 """Listeners of kettlingard.toml: each request goes to the service whose route it is."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -192,6 +193,27 @@ def test_connections_that_came_and_went_leave_nothing_open(street, to):
         connection.close()
         socket.create_connection(("127.0.0.1", one.port), 5).close()
     until(lambda: len(descriptors(one.pid)) <= before + 1)
+
+
+def test_a_shared_port_that_somebody_else_has_is_told_and_tried_again(street):
+    one = street()
+    sockets = json.loads(one.ctl("sockets", "all", "-o", "json").stdout)[0]
+    assert "public" in [listener["name"] for listener in sockets["listeners"]]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        before = one.config.read_text()
+        one.config.write_text(before.replace(str(one.port), str(port)))
+        one.ctl("daemon", "reload-config")
+        assert "address already in use" in one.status("all")["note"]
+        assert asked_once(one, "/who") == "all"  # as it was
+    until(lambda: one.status("all")["note"] == "", 10)
+    one.port = port
+    assert asked_once(one, "/who") == "all"
+
+
+def asked_once(one, path):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", one.port)) as connection:
+        return asked(connection, path)[1]
 
 
 def test_a_route_to_a_listener_that_is_not_there_is_a_problem_of_that_service(street):
