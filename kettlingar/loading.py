@@ -13,7 +13,12 @@ from .kitten import RPCKitten
 def load(spec: str) -> type[RPCKitten]:
     """Import `module:Class`; ImportError says what is not there."""
     module_name, _, class_name = spec.partition(":")
-    module = importlib.import_module(module_name)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.partition(".")[0]:
+            raise  # the module is there; what it imports is not
+        raise ModuleNotFoundError(f"{error}; {_where_to_look()}", name=error.name) from None
     found = getattr(module, class_name, None)
     if found is None:
         known = [n for n, v in vars(module).items() if isinstance(v, type) and _is_kitten(v)]
@@ -23,6 +28,13 @@ def load(spec: str) -> type[RPCKitten]:
         raise TypeError(f"{spec} is no RPCKitten: it cannot be served")
     assert isinstance(found, type)
     return found
+
+
+def _where_to_look() -> str:
+    gone = [one for one in sys.path if one and not one.endswith(".zip") and not os.path.isdir(one)]
+    if gone:
+        return f"there is no folder {', '.join(gone)}"
+    return "is its folder in service.python_path?"
 
 
 def _is_kitten(thing: object) -> bool:
