@@ -21,9 +21,12 @@ PORTION = 64  # requests in flight, on as many of the connections
 
 def curves(plan: Plan) -> None:
     """All of them."""
-    services(plan, (1, 5, 20, 60) if plan.quick else (1, 5, 20, 100, 250, 500))
-    connections(plan, (1, 10, 100, 1000) if plan.quick else (1, 10, 100, 1000, 10_000))
-    streams(plan, tuple(10**n for n in range(2, 8 if plan.quick else 9)))
+    with plan.peer("growth of services"):
+        services(plan, (1, 5, 20, 60) if plan.quick else (1, 5, 20, 100, 250, 500))
+    with plan.peer("growth of connections"):
+        connections(plan, (1, 10, 100, 1000) if plan.quick else (1, 10, 100, 1000, 10_000))
+    with plan.peer("growth of streams"):
+        streams(plan, tuple(10**n for n in range(2, 8 if plan.quick else 9)))
 
 
 def services(plan: Plan, counts: tuple[int, ...]) -> None:
@@ -31,6 +34,7 @@ def services(plan: Plan, counts: tuple[int, ...]) -> None:
     times = Curve("growth-services", "From the start until all services answer", "services",
                   "seconds")  # fmt: skip
     sizes = Curve("growth-services-memory", "Memory of all processes", "services", "MiB (PSS)")
+    plan.curves += [times, sizes]
     starts: dict[str, Start] = {"kettlingard": ours, "LIMIT zygote": zygote}
     for count in counts:
         for name, start in starts.items():
@@ -44,7 +48,6 @@ def services(plan: Plan, counts: tuple[int, ...]) -> None:
                     fleet.close()
             times.add(name, count, statistics.median(seconds))
             sizes.add(name, count, share)
-    plan.curves += [times, sizes]
 
 
 def connections(plan: Plan, counts: tuple[int, ...]) -> None:
@@ -56,6 +59,7 @@ def connections(plan: Plan, counts: tuple[int, ...]) -> None:
                   "connections", "µs")  # fmt: skip
     sizes = Curve("growth-connections-memory", "Memory of a worker and its connections",
                   "connections", "MiB (RSS)")  # fmt: skip
+    plan.curves += [costs, sizes]
     servers: dict[str, Callable[[ExitStack], Server]] = {
         "kettlingar": lambda stack: kitten(stack, stack.enter_context(machine.Folder())),
         "LIMIT httptools": lambda stack: limit(stack, "http", f"tcp:{machine.free_port()}"),
@@ -72,7 +76,6 @@ def connections(plan: Plan, counts: tuple[int, ...]) -> None:
                     _round(socks)
                 costs.add(name, count, (server.cpu() - before) / rounds / count * 1e6)
                 sizes.add(name, count, memory.resident(server))
-    plan.curves += [costs, sizes]
 
 
 def _round(socks: list[socket.socket]) -> None:
@@ -90,6 +93,7 @@ def streams(plan: Plan, sizes: tuple[int, ...]) -> None:
     times = Curve("growth-streams", "A stream, from the call to its last byte", "bytes", "seconds")
     peaks = Curve("growth-streams-memory", "Memory of both ends of a stream", "bytes",
                   "MiB at the peak (RSS)")  # fmt: skip
+    plan.curves += [times, peaks]
     with ExitStack() as stack:
         for name, unix in (("unix socket", True), ("TCP", False)):
             folder = stack.enter_context(machine.Folder())
@@ -102,7 +106,6 @@ def streams(plan: Plan, sizes: tuple[int, ...]) -> None:
                     if unix:
                         peaks.add("server", size, out().reached)
                         peaks.add("client", size, taken().reached)
-    plan.curves += [times, peaks]
 
 
 def _seconds(caller: Caller, size: int) -> float:

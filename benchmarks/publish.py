@@ -81,13 +81,18 @@ def short(lines: list[Line]) -> str:
     return "\n".join(rows)
 
 
+def drawn(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The curves of which something was measured."""
+    return [curve for curve in data["curves"] if curve["points"]]
+
+
 def block(name: str, data: dict[str, Any], lines: list[Line]) -> str:
     """The text of one marked block."""
     if name == "rows":
         skipped = "".join(f"\n\nSkipped: {words}." for words in data["skipped"])
         return f"{summary(lines)}\n\n{table(lines)}\n\n{foot(data)}{skipped}"
     if name == "growth":
-        return "\n\n".join(f"![{c['title']}]({c['name']}.svg)" for c in data["curves"])
+        return "\n\n".join(f"![{c['title']}]({c['name']}.svg)" for c in drawn(data))
     return f"{short(lines)}\n\n{summary(lines)} {of_machine(data)}; {manner(data)}"
 
 
@@ -102,11 +107,11 @@ def write(data: dict[str, Any]) -> None:
     for path in (PAGE, README):
         text = path.read_text()
         path.write_text(filled(text, data, lines))
-    for curve in data["curves"]:
-        drawn = plot(
+    for curve in drawn(data):
+        image = plot(
             curve["title"], curve["across"], curve["up"], curve["points"], of_machine(data)
         )
-        (DOCS / f"{curve['name']}.svg").write_text(drawn)
+        (DOCS / f"{curve['name']}.svg").write_text(image)
 
 
 if __name__ == "__main__":
