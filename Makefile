@@ -13,7 +13,7 @@ BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 PYTEST_FLAGS ?= --quiet -n 4 --dist worksteal
 
-.PHONY: up test ways lint bench chaos clean
+.PHONY: up test before-test ways lint bench chaos clean
 .DELETE_ON_ERROR:
 unexport PYTHONDONTWRITEBYTECODE  # it would compile everything at each of a thousand starts
 
@@ -23,11 +23,13 @@ up: .venv/all.stamp
 # Hundreds of tests start real processes, several tests at once. One that failed in that
 # crowd is tried once more with nothing beside it: what fails twice has failed.
 test: .venv/dev.stamp
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint .venv/compiled.stamp
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target before-test
 	$(call pytest,$(BIN)/python)
 
 pytest = $(1) -m pytest $(PYTEST_FLAGS) || { echo "again, one after the other:"; \
 	$(1) -m pytest --quiet --last-failed --last-failed-no-failures none; }
+
+before-test: lint .venv/compiled.stamp
 
 # Beside lint, which leaves a core idle: once, instead of by each of the tests' processes.
 .venv/compiled.stamp: .venv/dev.stamp
