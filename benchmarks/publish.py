@@ -52,6 +52,15 @@ def of_machine(data: dict[str, Any]) -> str:
     )
 
 
+def below(data: dict[str, Any]) -> str:
+    """What a plot says of its figures."""
+    return of_machine(data) + (", busy with other work as well" if _busy(data) else "")
+
+
+def _busy(data: dict[str, Any]) -> bool:
+    return max(data["busy_before"], data["busy_after"]) > QUIET
+
+
 def manner(data: dict[str, Any]) -> str:
     """How it was measured, and whether others were there."""
     before, after = data["busy_before"], data["busy_after"]
@@ -59,7 +68,7 @@ def manner(data: dict[str, Any]) -> str:
         f"Medians of {data['rounds']} rounds in turn (fewer for slow starts), {data['seconds']} s "
         f"in all; the CPUs were {before:.0%} busy before and {after:.0%} after it."
     )
-    if max(before, after) > QUIET:
+    if _busy(data):
         words += " **Measured beside others: ratios of CPU time hold, the rest says less.**"
     return words
 
@@ -97,8 +106,13 @@ def block(name: str, data: dict[str, Any], lines: list[Line]) -> str:
 
 
 def filled(text: str, data: dict[str, Any], lines: list[Line]) -> str:
-    """A page with its marked blocks made anew."""
-    return BLOCK.sub(lambda m: f"{m[1]}{block(m[2], data, lines)}\n{m[3]}", text)
+    """A page with its marked blocks made anew; one of which nothing was measured stays."""
+
+    def made(found: re.Match[str]) -> str:
+        has_news = drawn(data) if found[2] == "growth" else lines
+        return f"{found[1]}{block(found[2], data, lines)}\n{found[3]}" if has_news else found[0]
+
+    return BLOCK.sub(made, text)
 
 
 def write(data: dict[str, Any]) -> None:
@@ -108,9 +122,7 @@ def write(data: dict[str, Any]) -> None:
         text = path.read_text()
         path.write_text(filled(text, data, lines))
     for curve in drawn(data):
-        image = plot(
-            curve["title"], curve["across"], curve["up"], curve["points"], of_machine(data)
-        )
+        image = plot(curve["title"], curve["across"], curve["up"], curve["points"], below(data))
         (DOCS / f"{curve['name']}.svg").write_text(image)
 
 

@@ -74,6 +74,7 @@ def test_figures_go_between_the_markers_of_a_page_and_nowhere_else():
     assert "Skipped: row 4: nginx is not installed." in text
     assert "\n<!-- end -->\nafter\n<!-- measured: growth -->\n![A <cost>](growth.svg)\n" in text
     assert publish.filled(text, DATA, lines) == text
+    assert publish.filled(text, {**DATA, "curves": []}, []) == text, "nothing new: all stays"
 
 
 def test_a_row_that_is_lost_stays_in_the_short_table():
