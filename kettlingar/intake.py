@@ -34,6 +34,11 @@ class Intake:
         self._serial = 0
         self._silent_until = 0.0
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is served."""
+        return self._server.draining
+
     def take(self, sock: socket.socket, number: int, way: Way, *, routed: bool = False) -> None:
         """Serve it. `number` is the supervisor's; 0: it knows nothing of it.
 

@@ -77,19 +77,19 @@ class Worker:
         except NotBegunError as why:
             return self._failed(why.step, why.__cause__ or why)
         self._runtime = runtime
+        self._intake = Intake(self._loop, runtime.server)
         _compat.set_process_title(f"kettlingar: {setup.service}/{setup.instance}")
         self._ready = ready(setup, runtime.kitten)
         self._channel.send(self._ready)
-        await self._serve(runtime)
+        await self._serve(runtime, self._intake)
         return 0
 
-    async def _serve(self, runtime: Runtime) -> None:
+    async def _serve(self, runtime: Runtime, intake: Intake) -> None:
         ending = self._ending
         ending.stop = runtime.stop_wanted
         await ending.wanted()
         self._guarded.close()
-        if self._intake is not None:
-            self._intake.end()
+        intake.end()
         await ending.drained(runtime.server, float(runtime.kitten.config.worker_drain_timeout))
         self._reports.flush()
         self._channel.send(messages.Drained())
@@ -137,8 +137,8 @@ class Worker:
             self._accept_alone()
 
     def _on_connections(self, message: messages.Connections, fds: list[int]) -> None:
-        runtime = self._runtime
-        if runtime is None or runtime.server.draining:
+        intake = self._intake
+        if intake is None or intake.over:
             close_all(fds)
             self._channel.send(messages.Progress(returned=message.ids))
             return
@@ -147,7 +147,7 @@ class Worker:
         self._channel.send(messages.Progress(taken=message.ids))
         way = self._guarded.way(message.listener)
         for number, fd in zip(message.ids, fds, strict=True):
-            self._taken_in_by(runtime).take(_tcp(fd), number, way, routed=message.routed)
+            intake.take(_tcp(fd), number, way, routed=message.routed)
 
     def _on_caller(self, message: messages.Caller, fds: list[int]) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fds[0])
@@ -243,16 +243,11 @@ class Worker:
 
     def _accepted(self, sock: socket.socket, way: messages.Way) -> None:
         """By ourselves: of a listener that is always ours the supervisor wants to hear nothing."""
-        assert self._runtime is not None
+        assert self._intake is not None
         if not way.accepts:
             self._highest += 1
             self._reports.accepted(self._highest)
-        self._taken_in_by(self._runtime).take(sock, 0 if way.accepts else self._highest, way)
-
-    def _taken_in_by(self, runtime: Runtime) -> Intake:
-        if self._intake is None:
-            self._intake = Intake(self._loop, runtime.server)
-        return self._intake
+        self._intake.take(sock, 0 if way.accepts else self._highest, way)
 
     def _adopted(self, channel: Channel) -> None:
         """A new supervisor hears what there is. It will accept again: until its Guard we do."""
