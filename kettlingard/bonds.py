@@ -40,6 +40,10 @@ class Bonds:
         specs = [one.spec for one in self._services.values() if one.spec is not None]
         return {name for spec in specs for name in spec.dependencies.requires}
 
+    def required_by(self, name: str) -> list[str]:
+        """Those that name it in their `requires`."""
+        return [n for n, keys in self._dependencies().items() if name in keys.requires]
+
     def needed_by(self, name: str, *, running: bool = False) -> list[str]:
         """Those that require it; with `running`, only those that are wanted now."""
         requires = {n: keys.requires for n, keys in self._dependencies().items()}

@@ -18,11 +18,10 @@ from kettlingar.errors import NotFound
 from kettlingar.transport import messages
 from kettlingard.core.environment import worker_environment
 from kettlingard.core.layout import Layout
-from kettlingard.core.reconcile import BRAKE, wanted_places
+from kettlingard.core.reconcile import BRAKE
 from kettlingard.core.spec import DependencyKeys
 from kettlingard.core.state import Circumstances
 from kettlingard.core.vocabulary import COMING
-from kettlingard.core.words import Word
 from kettlingard.host import clock
 from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles
@@ -36,6 +35,7 @@ from .bell import Bell
 from .bonds import QUIET, Bonds
 from .catalog import Catalog, Definition
 from .ingress import Ingress, Router
+from .recovery import Recovery
 from .remembered import Remembered
 from .rounds import Rounds
 from .running import Running, Surroundings
@@ -69,10 +69,10 @@ class Daemon:
         self.catalog = catalog
         self.cgroups = catalog.house.cgroups
         self.remembered = Remembered(Path(layout.state) / "remembered.json", clock.boot_id())
-        self._fallen: set[str] = set()  # services that had failed when somebody looked
         self.leaving: set[str] = set()  # services to forget when they have ended
         self.services: dict[str, Service] = {}
         self.bonds = Bonds(self.services)
+        self.recovery = Recovery(loop, self.services, self.bonds)
         self.started = clock.moment()
         self.state = "booting"
         self.timeout_stop = 60.0  # seconds for all services together
@@ -258,7 +258,7 @@ class Daemon:
 
     def _looked(self) -> None:
         """All have looked."""
-        self._follow_parts()
+        self.recovery.look()
         self._part()
         if self.state == "draining":
             self._stop_next()
@@ -266,17 +266,6 @@ class Daemon:
             changes, self._changes = self._changes, set()
             self.on_changed([self.services[name] for name in changes if name in self.services])
         self.bell.ring()
-
-    def _follow_parts(self) -> None:
-        """Who is part of a service that had failed and is back begins anew with it."""
-        for name, service in self.services.items():
-            if service.word is Word.FAILED:
-                self._fallen.add(name)
-            elif name in self._fallen and service.is_up:
-                self._fallen.discard(name)
-                for part in map(self.find, self.bonds.parts_of(name)):
-                    if part.state.wanted.instances:
-                        part.renew(f"{name} is back", wanted_places(part.state))
 
     def _part(self) -> None:
         """Forget services that have no definition any more and have ended."""
@@ -324,6 +313,7 @@ class Daemon:
         if self._braked is not None:
             self._braked.cancel()
         self._rounds.close()
+        self.recovery.close()
         self.sharing.close()
         self.router.close()
         for service in self.services.values():

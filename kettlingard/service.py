@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from kettlingard.core import actor
 from kettlingard.core.generations import Generations
+from kettlingard.core.place import Hastened, Mended
 from kettlingard.core.policies import policies_of
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.state import ServiceState, Wanted
@@ -200,6 +201,15 @@ class Service(Running):
     def forgive(self, by: str) -> None:
         """What failed before is tried again; what is wanted stays."""
         self.want(self.state.wanted, "reset-failed", by)
+
+    def hasten(self, why: str, *, mended: bool = False) -> None:
+        """What has failed is tried now, though nobody asked; what was given up too, if `mended`."""
+        event = Mended(self._now()) if mended else Hastened(self._now())
+        state = actor.hasten(self.state, event)
+        if state != self.state:
+            self.state = state
+            self.history.told(clock.moment(), f"tried again: {why}")
+            self.look()
 
     def renew_log(self, instance: int) -> None:
         """Its log has been renamed: whoever writes to it gets the new one."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from . import place as places
 from . import run as runs
 from .elastic import resized, retired
-from .place import Forgiven, Place, RunEnded, RunServes
+from .place import Forgiven, Hastened, Mended, Place, RunEnded, RunServes
 from .reconcile import PromoteRun, StartRun, Step, StopRun, decide, settled, wanted_places
 from .state import Circumstances, Member, Policies, ServiceState, Wanted, is_serving
 from .vocabulary import Action, Event, Phase, Promoted, StopWanted, TimerFired
@@ -90,6 +90,13 @@ def want(state: ServiceState, wanted: Wanted, *, forgive: bool, now: float) -> S
     if forgive:
         for number in state.places:
             state = _at_place(state, number, Forgiven(now))
+    return state
+
+
+def hasten(state: ServiceState, event: Hastened | Mended) -> ServiceState:
+    """There is a reason to try now what has failed; the record of it stays."""
+    for number in state.places:
+        state = _at_place(state, number, event)
     return state
 
 

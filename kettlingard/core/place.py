@@ -46,10 +46,16 @@ class Forgiven(Event):
 
 
 class Hastened(Event):
-    """What it waited for may be mended: the next try is due now."""
+    """What it waited for is there: the next try is due now."""
 
 
-EVENTS: tuple[type[Event], ...] = (RunServes, RunEnded, TimerFired, Forgiven, Hastened)
+class Mended(Event):
+    """Its sources are others than those that failed: one try is due now."""
+
+
+EVENTS: tuple[type[Event], ...] = (
+    RunServes, RunEnded, TimerFired, Forgiven, Hastened, Mended,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,10 @@ def _try(place: Place, e: Event, p: RestartPolicy) -> Place:
 
 def _probe(place: Place, e: Event, p: RestartPolicy) -> Place:
     return replace(place, standing=Standing.CLEAR, due=None, probing=True)
+
+
+def _mend(place: Place, e: Event, p: RestartPolicy) -> Place:
+    return place if p.restart == "no" else _probe(place, e, p)
 
 
 def _judge(place: Place, e: Event, p: RestartPolicy) -> Place:
@@ -153,6 +163,7 @@ _ROWS: dict[type[Event], tuple[Cell, ...]] = {
     TimerFired: (_stable,  _try,     _probe,   _stay),
     Forgiven:   (_forgive, _forgive, _forgive, _forgive),
     Hastened:   (_stay,    _hasten,  _stay,    _stay),
+    Mended:     (_stay,    _hasten,  _mend,    _stay),
 }  # fmt: skip
 TABLE: dict[Standing, dict[type[Event], Cell]] = {
     standing: {event: row[number] for event, row in _ROWS.items()}

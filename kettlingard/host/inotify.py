@@ -1,4 +1,4 @@
-"""Tells when something changes in a folder (inotify(7), which Python has no function for)."""
+"""Tells when something changes in folders (inotify(7), which Python has no function for)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Changes:
-    """That something in a folder was written, made, renamed or removed; not what."""
+    """That something in one of some folders was written, made, renamed or removed; not what."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *folders: Path) -> None:
         """Raises OSError."""
         self._loop = loop
         self._changed = asyncio.Event()
         self._fd = _check(_libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
         try:
-            _check(_libc.inotify_add_watch(self._fd, os.fsencode(folder), _ANY))
+            for folder in folders:
+                _check(_libc.inotify_add_watch(self._fd, os.fsencode(folder), _ANY))
         except OSError:
             os.close(self._fd)
             raise

@@ -9,6 +9,7 @@ from kettlingard.core.place import (
     TABLE,
     Forgiven,
     Hastened,
+    Mended,
     Place,
     RunEnded,
     RunServes,
@@ -133,6 +134,15 @@ def test_a_person_forgives_everything():
     failed = live(crash(1, code=78))
     place = live(Forgiven(2), place=failed)
     assert (place.standing, place.ends, place.restarts) == (Standing.CLEAR, (), 1)
+
+
+def test_other_sources_are_worth_one_try_even_of_what_was_given_up():
+    failed = live(crash(1, code=78))
+    tried = live(Mended(2), place=failed)
+    assert (tried.standing, tried.due, tried.probing) == (Standing.CLEAR, None, True)
+    assert live(crash(3, code=78), place=tried).standing is Standing.FAILED
+    assert live(Hastened(2), place=failed) == failed
+    assert live(Mended(2), place=failed, policy=RestartPolicy(restart="no")) == failed
 
 
 def test_what_was_waited_for_shortens_a_backoff():
