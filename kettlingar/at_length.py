@@ -15,6 +15,7 @@ from .stepping import Resumed
 from .turns import turns
 
 FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are written
+FIRST = 512  # bytes, where many streams begin at once
 
 
 async def at_length(
@@ -90,6 +91,7 @@ async def _stream(exchange: Exchange, generator: Any) -> None:
 async def _joined(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:
     """Write the items: many in one go while they come without a pause, at once before each pause."""
     turn = turns()
+    enough = FIRST if turn.wanted else FLUSH_AT
     while True:
         running = generator.__anext__().__await__()
         try:
@@ -106,7 +108,8 @@ async def _joined(exchange: Exchange, generator: Any, writer: respond.StreamWrit
                 return
         if exchange.request.given_away:
             continue
-        if writer.item(value) >= FLUSH_AT:
+        if writer.item(value) >= enough:
+            enough = FLUSH_AT
             await writer.flushed()
             await turn.next()  # others want the loop too
 

@@ -35,6 +35,11 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._begins = False  # the next turn is looked forward to
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._waiting)
+
     async def next(self) -> None:
         """Wait for one's own turn: the next one, if few want it."""
         if not self._begins:
