@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
-PYTEST_FLAGS ?= --quiet -n 4 --dist worksteal
+PYTEST_FLAGS ?= --quiet -n 6 --dist worksteal
 
 .PHONY: up test before-test ways lint bench chaos clean
 .DELETE_ON_ERROR:
