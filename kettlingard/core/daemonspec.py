@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .amounts import DURATION
 from .hints import hint
 from .keys import Change, key_field, keys_of
 from .listeners import SharedListener
 from .parse import parse, read_listeners, read_table, repeated_names
 from .reading import Problem, Reading, Source, lay_over, load
-from .values import BOOL, DURATION, OCTAL, PATH, wrong
+from .values import BOOL, OCTAL, PATH, wrong
 
 DEFAULTS = "defaults"
 ALONE = '[service]\nkitten = "any:Kitten"\n'  # what makes [defaults] a definition that can be read

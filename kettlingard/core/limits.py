@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .amounts import quota_of
 from .spec import ResourceKeys
-from .values import quota_of
 
 PERIOD = 100_000  # microseconds; the kernel's own choice
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .addresses import ADDRESS, HOST, METHOD, NETWORK, PREFIX
+from .amounts import DURATION, SIZE
 from .keys import L, R, S, key_field
 from .values import (
     BOOL,
-    DURATION,
     OCTAL,
-    SIZE,
     TEXT,
     at_least,
     choice,

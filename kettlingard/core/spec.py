@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .addresses import ADDRESS
+from .amounts import DURATION, QUOTA, RATE, SHARE, SIZE
 from .keys import L, N, R, S, key_field
 from .listeners import ListenerSpec, RouteSpec
 from .values import (
     AUTO,
     BOOL,
     COMMAND,
-    DURATION,
     EXIT_STATUS,
     INSTANCES,
     KITTEN,
@@ -26,14 +26,10 @@ from .values import (
     OCTAL,
     PATH,
     PUBLIC,
-    QUOTA,
-    RATE,
     RULE,
     RULES,
     SERVICE,
-    SHARE,
     SIGNAL,
-    SIZE,
     TEXT,
     VARIABLE,
     at_least,

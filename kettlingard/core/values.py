@@ -6,7 +6,6 @@ that follows the key in a problem.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +13,6 @@ from typing import Any
 
 Reader = Callable[[object], Any]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?")
-_PERCENT = re.compile(r"\d+(?:\.\d+)?%")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
@@ -85,70 +79,6 @@ def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong(value, "a whole number")
     return value
-
-
-def _duration(value: object) -> float:
-    seconds = _seconds(value)
-    if not 0 <= seconds < math.inf:
-        raise wrong(value, "a duration of zero or more")
-    return seconds
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    text = value.strip() if isinstance(value, str) else ""
-    parts = _DURATION.findall(text)
-    if not parts or _DURATION.sub("", text).strip():
-        raise wrong(value, 'a duration (seconds, or a text such as "250ms", "30s", "1m30s", "12h")')
-    return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
-
-
-def _size(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise wrong(value, 'a size in bytes (a number, or a text such as "256M")')
-    return int(float(match[1]) * _BYTES[match[2]])
-
-
-def _rate(value: object) -> str:
-    """A text that `rate_of` can read."""
-    text = _text(value)
-    if text == "off":
-        return text
-    lines, slash, time = text.partition("/")
-    if not slash or not lines.strip().isdecimal() or not int(lines) or not _duration(time) > 0:
-        raise wrong(value, 'lines in a time, such as "2000/10s", or "off"')
-    return text
-
-
-def rate_of(text: str) -> tuple[int, float]:
-    """`2000/10s` -> (2000, 10.0); (0, 0.0) for `off`."""
-    if text == "off":
-        return 0, 0.0
-    lines, _, time = text.partition("/")
-    return int(lines), _seconds(time)
-
-
-def _quota(value: object) -> str:
-    """A text that `quota_of` can read."""
-    text = value if isinstance(value, str) else ""
-    if _PERCENT.fullmatch(text) is None or not quota_of(text) > 0:
-        raise wrong(value, 'a share of a processor such as "50%", or "150%" for one and a half')
-    return text
-
-
-def quota_of(text: str) -> float:
-    """`150%` -> 1.5 processors."""
-    return float(text.removesuffix("%")) / 100
-
-
-def _share(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise wrong(value, "a number of 0 to 1")
-    return float(value)
 
 
 def _instances(value: object) -> int:
@@ -273,7 +203,6 @@ def _command(value: object) -> tuple[str, ...]:
 
 
 _STRING: dict[str, Any] = {"type": "string"}
-_AMOUNT: dict[str, Any] = {"type": ["number", "string"]}
 
 
 def matches(pattern: re.Pattern[str]) -> dict[str, Any]:
@@ -289,11 +218,6 @@ TEXT = Kind("text", _text, form=_STRING)
 COMMAND = Kind("list of text", _command, form={"type": "array", "items": _STRING, "minItems": 1})
 BOOL = Kind("true or false", _boolean, form={"type": "boolean"})
 WHOLE = Kind("integer", _whole, form={"type": "integer"})
-DURATION = Kind("duration", _duration, form=_AMOUNT)
-SIZE = Kind("size", _size, form={"type": ["integer", "string"]})
-QUOTA = Kind('"PERCENT%"', _quota, form=matches(_PERCENT))
-RATE = Kind('"lines/time" or "off"', _rate, form=_STRING)
-SHARE = Kind("number of 0 to 1", _share, form={"type": "number", "minimum": 0, "maximum": 1})
 INSTANCES = Kind(
     'integer >= 0 or "auto"',
     _instances,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kettlingar.transport.messages import Adjust, LogLevel
+from kettlingard.core.amounts import rate_of
 from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
-from kettlingard.core.values import rate_of
 
 from .launch import Launch
 

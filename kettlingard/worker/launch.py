@@ -15,10 +15,10 @@ from pathlib import Path
 
 from kettlingar.transport.messages import Setup
 from kettlingard.core import limits
+from kettlingard.core.amounts import rate_of
 from kettlingard.core.environment import parse_environment_file, worker_environment
 from kettlingard.core.parse import expand
 from kettlingard.core.spec import ServiceSpec
-from kettlingard.core.values import rate_of
 from kettlingard.errors import PathError, SpawnError
 from kettlingard.host import cgroup
 from kettlingard.host.accounts import Account, account, is_ours

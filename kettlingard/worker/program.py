@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 from kettlingar.transport import messages
 from kettlingar.transport.fdpass import close_all
+from kettlingard.core.amounts import rate_of
 from kettlingard.core.spec import ServiceSpec
-from kettlingard.core.values import rate_of
 from kettlingard.core.vocabulary import (
     COMING,
     BecameReady,

@@ -1,8 +1,8 @@
 import pytest
 
+from kettlingard.core.amounts import QUOTA
 from kettlingard.core.limits import changed, contents, controllers, given
 from kettlingard.core.spec import ResourceKeys
-from kettlingard.core.values import QUOTA
 
 
 def test_what_a_definition_does_not_limit_needs_no_controller():
