@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kettlingard.core import addresses, values
+from kettlingard.core import addresses, amounts, values
 from kettlingard.core.keys import keys_of
 from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.parse import Problem, Source, parse
@@ -14,7 +14,7 @@ from kettlingard.core.spec import TABLES, ServiceSpec
     [(3, 3), (0.5, 0.5), ("250ms", 0.25), ("1m30s", 90), ("12h", 43200), ("2 min", 120), ("1.5d", 129600), ("0s", 0)],
 )  # fmt: skip
 def test_durations(given_, seconds):
-    assert values.DURATION.read(given_) == seconds
+    assert amounts.DURATION.read(given_) == seconds
 
 
 @pytest.mark.parametrize(
@@ -22,20 +22,20 @@ def test_durations(given_, seconds):
 )
 def test_what_is_no_duration_is_refused(wrong):
     with pytest.raises(ValueError, match="is not a duration"):
-        values.DURATION.read(wrong)
+        amounts.DURATION.read(wrong)
 
 
 @pytest.mark.parametrize(
     ("given_", "size"), [(10, 10), ("256M", 256 << 20), ("1.5 GiB", 3 << 29), ("4KB", 4096)]
 )
 def test_sizes(given_, size):
-    assert values.SIZE.read(given_) == size
+    assert amounts.SIZE.read(given_) == size
 
 
 @pytest.mark.parametrize("wrong", [-1, "much", 1.5, True, "1X"])
 def test_what_is_no_size_is_refused(wrong):
     with pytest.raises(ValueError, match="is not a size"):
-        values.SIZE.read(wrong)
+        amounts.SIZE.read(wrong)
 
 
 @pytest.mark.parametrize(("kind", "given_", "found"), [
