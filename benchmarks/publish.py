@@ -76,7 +76,7 @@ def manner(data: dict[str, Any]) -> str:
 def summary(lines: list[Line]) -> str:
     """How many targets are met."""
     met = sum(line.met for line in lines)
-    return f"{met} of {len(lines)} targets are met; the rows with a bold **no** are not."
+    return f"{met} of {len(lines)} targets are met; those in bold are not."
 
 
 def short(lines: list[Line]) -> str:
