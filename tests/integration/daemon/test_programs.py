@@ -139,6 +139,8 @@ def test_lines_of_a_program_are_logged_whole_and_limited(supervisor):
     )
     folder = one.home / "log"
     lines = [str(n) for n in range(1, 5001)]
+    logs = [folder / f"{name}-1.log" for name in ("loud", "less", "structured")]
+    until(lambda: all(path.exists() for path in logs))
     until(lambda: (folder / "loud-1.log").read_text().split() == lines)
     until(lambda: (folder / "less-1.log").read_text().split() == lines[:100])
     found = until(
