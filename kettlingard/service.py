@@ -17,7 +17,7 @@ from kettlingard.core.policies import policies_of
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.state import ServiceState, Wanted
 from kettlingard.core.vocabulary import StopWanted
-from kettlingard.core.wishes import NOBODY, renewed, started, stopped
+from kettlingard.core.wishes import NOBODY, redefined, renewed, started, stopped
 from kettlingard.host import clock
 
 from .grants import owner, read_rights
@@ -64,15 +64,19 @@ class Service(Running):
         self.grants.become(rights, self.ready_channels(), self.method_names())
 
     def _add(self, spec: ServiceSpec, *, prepared: bool = False) -> int:
-        """A number that no definition has had; a new `pool.instances` overrules a scale."""
+        """A number that no definition has had."""
+        number = self.generations.next_number(self.state.wanted.generation)
+        self._overrule(spec)
+        self.generations = self.generations.with_new(number, spec, prepared=prepared)
+        return number
+
+    def _overrule(self, spec: ServiceSpec) -> None:
+        """This definition counts from now on; its `pool.instances`, if new, instead of a scale."""
         if self.spec is not None:
             before, pool = self.spec.pool, spec.pool
             if (before.instances, before.bounds) != (pool.instances, pool.bounds):
                 self.scaled = None
-        number = self.generations.next_number(self.state.wanted.generation)
         self.spec = spec
-        self.generations = self.generations.with_new(number, spec, prepared=prepared)
-        return number
 
     def adjust(self, spec: ServiceSpec, by: str) -> None:
         """A definition whose changes need no new process."""
@@ -85,25 +89,23 @@ class Service(Running):
         self._become(spec)
         for worker in self.workers.values():
             worker.adjust(spec, before)
-        wanted = self.state.wanted
-        if wanted.instances:
-            wanted = replace(wanted, instances=self.instances)
-        self.want(wanted, "apply", by)
+        self.want(redefined(self.state.wanted, self.instances), "apply", by)
 
     def roll_back(self, by: str) -> int | None:
         """The last definition that served comes back; return its generation, None: there is none."""
         fallback = self.state.fallback
-        if fallback is not None:
-            self.spec = self.generations.specs[fallback]
-            self.state = actor.retreat(self.state, policies_of(self.spec), self._now())
-            self.want(self.state.wanted, "rollback", by)
-            return fallback
         good = self.generations.before(self.state.wanted.generation)
-        if good is not None:
+        if fallback is not None:
+            good, spec = fallback, self.generations.specs[fallback]
+            self._overrule(spec)
+            self.state = actor.retreat(self.state, policies_of(spec), self._now())
+            self._become(spec)
+        elif good is not None:
             spec = self.generations.specs[good]
             self.generations = self.generations.returned_to(good)
             self.define(spec)
-            self.want(self.state.wanted, "rollback", by)
+        if good is not None:
+            self.want(redefined(self.state.wanted, self.instances), "rollback", by)
         return good
 
     def update_failed(self, reason: str) -> None:

@@ -101,13 +101,15 @@ def settled(state: ServiceState, now: float) -> bool:
 
 
 def is_fit(state: ServiceState, member: Member) -> bool:
-    """This run may stay. While a rollout is paused, what served before it is fit as well."""
+    """This run may stay. While a rollout is paused, what is started then is fit as well."""
     wanted = state.wanted
+    if state.paused and member.generation == _generation_to_start(state):
+        return True
+    if member.generation != wanted.generation:
+        return False
     if state.paused:
-        new = member.generation == wanted.generation and member.run.promoted
-        return new or member.generation == state.fallback
-    newer = member.number > wanted.renew.get(member.place, 0)
-    return newer and member.generation == wanted.generation
+        return member.run.promoted
+    return member.number > wanted.renew.get(member.place, 0)
 
 
 def next_times(state: ServiceState, now: float) -> Iterator[float]:
@@ -217,11 +219,12 @@ def _may_be_filled(state: ServiceState, here: _Situation) -> bool:
     """Nobody serves here: may a run be started at once?
 
     A run that is ending unasked has not been judged yet, it may mean backoff.
-    One that was asked to end is no obstacle, unless two at once are forbidden.
+    One that was asked to end, maybe a moment ago, is no obstacle, unless two at
+    once are forbidden.
     """
     if state.place(here.number).standing is not Standing.CLEAR:
         return False
-    if here.ending and not state.policies.update.start_first:
+    if (here.ending or here.unfit) and not state.policies.update.start_first:
         return False
     return all(member.run.requested for member in here.ending)
 

@@ -1,4 +1,4 @@
-"""What start, stop and restart make of what is wanted. `places`: only these instances."""
+"""What commands make of what is wanted. `places`: only these instances."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def started(wanted: Wanted, instances: int, places: Collection[int] = NOBODY) ->
     """All instances, or some that were stopped one by one."""
     held_back = wanted.held_back - set(places) if places else NOBODY
     return replace(wanted, instances=instances, held_back=held_back)
+
+
+def redefined(wanted: Wanted, instances: int) -> Wanted:
+    """Another definition counts: what runs has its number of instances, what rests goes on resting."""
+    return replace(wanted, instances=instances) if wanted.instances else wanted
 
 
 def stopped(

@@ -207,6 +207,20 @@ def test_a_rollback_of_a_paused_update_disturbs_nothing(steady):
     assert one.pids("steady") == [pid]
 
 
+@pytest.mark.parametrize("while_it_comes_in", [False, True])
+def test_a_rollback_goes_back_to_the_number_of_instances_of_before(steady, while_it_comes_in):
+    one = steady()
+    monitor = "1h" if while_it_comes_in else "10ms"
+    one.define(
+        "steady", plain(LISTEN + f'[pool]\ninstances = 3\n[update]\nmonitor = "{monitor}"\n')
+    )
+    one.ctl("restart", "steady", *(["--no-wait"] if while_it_comes_in else []))
+    until(lambda: len(one.pids("steady")) >= 3)
+    one.ctl("rollback", "steady")
+    until(lambda: len(one.status("steady")["instances"]) == 1, 10)
+    assert one.status("steady")["state"] == "ready"
+
+
 def test_what_others_require_is_not_stopped_by_accident(steady):
     one = steady(web=plain('[dependencies]\nrequires = ["steady"]\n'))
     one.ready("web")

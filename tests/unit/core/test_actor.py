@@ -137,6 +137,14 @@ def test_stop_first_never_runs_two_at_once():
     assert [m.number for m in world.state.members.values()] == [2]
 
 
+def test_stop_first_waits_also_for_a_run_that_never_became_ready():
+    world = World(start_first=False)
+    world.update()
+    assert [m.number for m in world.state.members.values()] == [1]
+    world.end_draining()
+    assert [m.number for m in world.state.members.values()] == [2]
+
+
 def test_a_bad_update_pauses_and_the_old_one_goes_on_serving():
     world = World(2)
     world.bring_up()
@@ -241,6 +249,35 @@ def test_one_instance_is_renewed_beside_itself():
     assert world.serving() == {1: 3, 2: 2}
 
 
+def test_what_crashes_after_a_renewal_has_failed_comes_back_once():
+    world = World(2)
+    world.bring_up()
+    world.tick(1)
+    world.renew_place(1)
+    world.crash()
+    assert (world.serving(), bool(world.state.paused)) == ({1: 1, 2: 2}, True)
+    world.crash()
+    assert [m.number for m in world.state.at_place(1)] == [4]
+    world.bring_up()
+    assert world.serving() == {1: 4, 2: 2}
+
+
+def test_what_crashes_on_the_way_back_from_an_update_comes_back_once():
+    world = World(2)
+    world.bring_up()
+    world.update()
+    world.bring_up()
+    world.tick(1)
+    world.end_draining()
+    world.retreat()
+    world.end_draining()
+    world.crash()
+    assert (world.serving(), bool(world.state.paused)) == ({1: 3, 2: 2}, True)
+    world.crash()
+    world.bring_up()
+    assert {m.place: m.generation for m in world.state.members.values()} == {1: 1, 2: 1}
+
+
 def test_a_watchdog_kill_waits_for_its_judgement():
     world = World()
     world.bring_up()
@@ -264,7 +301,7 @@ def test_a_stuck_process_keeps_its_number_and_another_one_is_used():
 STEPS = st.sampled_from(
     [
         "spawned", "spawn failed", "ready", "crash", "good end", "said why", "missed", "answered",
-        "drained", "update", "stop", "start", "scale", "renew", "blocked", "unblocked",
+        "drained", "update", "retreat", "stop", "start", "scale", "renew", "blocked", "unblocked",
         "a moment", "a second", "a while", "an hour",
     ]
 )  # fmt: skip
@@ -290,6 +327,8 @@ def act(world, step, pick):
         world.scale(world.state.wanted.instances, renew={members[0].place: chosen})
     elif step == "update":
         world.update()
+    elif step == "retreat" and world.state.fallback is not None:
+        world.retreat()
     elif step in {"stop", "start", "scale"}:
         world.scale({"stop": 0, "start": 2, "scale": pick % 4}[step])
 

@@ -1,5 +1,5 @@
 from kettlingard.core.state import Wanted
-from kettlingard.core.wishes import renewed, started, stopped
+from kettlingard.core.wishes import redefined, renewed, started, stopped
 from tests.unit.core.world import World
 
 
@@ -16,6 +16,11 @@ def test_a_stop_of_all_and_of_one():
     assert stopped(Wanted(instances=3), "stop (uid 0)").instances == 0
     one = stopped(Wanted(instances=3), "stop (uid 0)", [2])
     assert (one.instances, one.held_back) == (3, {2})
+
+
+def test_another_definition_has_its_number_of_instances_and_starts_nothing():
+    assert redefined(Wanted(instances=4), 1).instances == 1
+    assert redefined(Wanted(instances=0), 3).instances == 0
 
 
 def test_a_restart_of_one_instance_replaces_what_it_has_now():

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from kettlingard.core.actor import Effect, happen, renew, tick, want
+from kettlingard.core.actor import Effect, happen, renew, retreat, tick, want
 from kettlingard.core.backoff import RestartPolicy
 from kettlingard.core.place import Standing
-from kettlingard.core.reconcile import wanted_places
+from kettlingard.core.reconcile import decide, wanted_places
 from kettlingard.core.run import RunPolicy
 from kettlingard.core.state import Circumstances, Policies, ServiceState, UpdatePolicy
 from kettlingard.core.vocabulary import COMING, BecameReady, Exited, Phase, Spawned
@@ -33,6 +33,10 @@ class World:
     def update(self):
         generation = self.state.wanted.generation + 1
         self.state = renew(self.state, generation, self.policies, self.now)
+        self.tick()
+
+    def retreat(self):
+        self.state = retreat(self.state, self.policies, self.now)
         self.tick()
 
     def renew_place(self, place):
@@ -82,13 +86,25 @@ class World:
 
     def check(self):
         self.check_one_with_traffic()
+        self.check_one_at_a_time()
         self.check_each_wanted_place_is_in_hand()
         assert not self.members(Phase.EXITED), "the dead are buried"
         self.check_nothing_unwanted_is_left_alone()
+        self.check_nothing_is_undone()
 
     def check_one_with_traffic(self):
         places = [m.place for m in self.state.members.values() if m.run.dispatchable]
         assert len(places) == len(set(places)), "two dispatchable runs of one place"
+
+    def check_one_at_a_time(self):
+        places = [m.place for m in self.state.members.values()]
+        first = self.policies.update.start_first
+        assert first or len(places) == len(set(places)), "two runs of one place, stop-first"
+
+    def check_nothing_is_undone(self):
+        if self.around.tokens == Circumstances().tokens:  # `tick` has used them up
+            left = decide(self.state, self.now, self.around)
+            assert left == [], "it takes back what it has done"
 
     def check_each_wanted_place_is_in_hand(self):
         for place in wanted_places(self.state):
