@@ -21,6 +21,7 @@ from kettlingard.core.layout import Layout
 from kettlingard.core.reconcile import BRAKE
 from kettlingard.core.spec import DependencyKeys
 from kettlingard.core.state import Circumstances
+from kettlingard.core.storm import is_storm
 from kettlingard.core.vocabulary import COMING
 from kettlingard.host import clock
 from kettlingard.host.handed import Handed
@@ -183,6 +184,7 @@ class Daemon:
             cgroups=self.cgroups,
             url_files=self.layout.mode != "system",
             circumstances=self._circumstances,
+            storm=lambda: is_storm(one.state for one in self.services.values()),
             waits_for=self.bonds.waits_for,
             changed=self._changed,
             asked=self._asked,

@@ -29,7 +29,7 @@ from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.snapshot import RunRecord
 from kettlingard.core.spec import AccessKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, Load, Member, ServiceState
-from kettlingard.core.vocabulary import BecameReady, Event, Reported
+from kettlingard.core.vocabulary import BecameReady, Event, Exited, Reported, SpawnFailed
 from kettlingard.core.words import Word, service_word
 from kettlingard.host import clock
 from kettlingard.host.cgroup import Cgroups
@@ -68,6 +68,7 @@ class Surroundings:
     cgroups: Cgroups
     url_files: bool  # written where a definition has no [access]
     circumstances: Callable[[Running], Circumstances]
+    storm: Callable[[], bool]  # most services are in backoff
     waits_for: Callable[[Running], list[str]]
     changed: Callable[[str], None]  # told by name
     asked: Callable[[str, Worker, messages.Ask], None]
@@ -124,7 +125,14 @@ class Running:
         """Something happened to a run."""
         if isinstance(event, BecameReady):
             event = self._gate(number, event)
-        self.state, output = actor.happen(self.state, number, event, random())  # noqa: S311  spread
+        ends = isinstance(event, Exited | SpawnFailed)
+        self.state, output = actor.happen(
+            self.state,
+            number,
+            event,
+            random(),  # noqa: S311  spread
+            storm=ends and self.around.storm(),
+        )
         self._perform(output)
         self.look()
 

@@ -46,7 +46,9 @@ Output = Effect | Moved
 Result = tuple[ServiceState, list[Output]]
 
 
-def happen(state: ServiceState, number: int, event: Event, jitter: float = 0.5) -> Result:
+def happen(
+    state: ServiceState, number: int, event: Event, jitter: float = 0.5, *, storm: bool = False
+) -> Result:
     """Feed one event of run `number`; an event of a run that is gone is dropped."""
     member = state.members.get(number)
     if member is None:
@@ -58,7 +60,8 @@ def happen(state: ServiceState, number: int, event: Event, jitter: float = 0.5) 
         output.append(Moved(after, member.run.phase, run.phase))
     output += [Effect(action, after) for action in actions]
     if run.phase is Phase.EXITED:
-        return _bury(state, member, after, event.at, jitter), output
+        assert run.end is not None
+        return _bury(state, member, after, RunEnded(event.at, run.end, jitter, storm)), output
     state = _with_member(state, after)
     if is_serving(after) and not is_serving(member):
         state = _at_place(state, after.place, RunServes(event.at))
@@ -176,13 +179,10 @@ def _at_place(state: ServiceState, number: int, event: Event) -> ServiceState:
     return replace(state, places={**state.places, number: place})
 
 
-def _bury(
-    state: ServiceState, before: Member, after: Member, now: float, jitter: float
-) -> ServiceState:
+def _bury(state: ServiceState, before: Member, after: Member, ended: RunEnded) -> ServiceState:
     """A run has ended: its place, or the rollout that it was part of, learns of it."""
-    end = after.run.end
-    assert end is not None
-    on_trial = not end.requested and _is_on_trial(state, before, now)
+    end = ended.end
+    on_trial = not end.requested and _is_on_trial(state, before, ended.at)
     failed_update = on_trial and not state.policies.update.goes_on
     members = {n: member for n, member in state.members.items() if n != after.number}
     state = replace(state, members=members)
@@ -190,7 +190,7 @@ def _bury(
         state = replace(state, paused=f"/{after.place}: {end.cause}")
         place = replace(state.place(after.place), last_end=end)
         return replace(state, places={**state.places, after.place: place})
-    return _at_place(state, after.place, RunEnded(now, end, jitter))
+    return _at_place(state, after.place, ended)
 
 
 def _is_on_trial(state: ServiceState, member: Member, now: float) -> bool:

@@ -22,15 +22,21 @@ class RestartPolicy:
     final: tuple[int, ...] = (78,)
 
 
-def delay_before(attempt: int, policy: RestartPolicy, jitter: float) -> float:
+def delay_before(
+    attempt: int, policy: RestartPolicy, jitter: float, *, storm: bool = False
+) -> float:
     """Seconds before restart number `attempt`, counted from 0: the first one is at once.
 
-    `jitter` is a number of 0..1 that the caller draws.
+    In a storm (most services of this host wait for their next try) even that one
+    comes after the longest delay. `jitter` is a number of 0..1 that the caller draws.
     """
-    if attempt <= 0:
+    if storm:
+        plain = policy.max_delay
+    elif attempt <= 0:
         return 0.0
-    # the exponent has a limit so that a long crash loop ends at max_delay, not in inf
-    plain = min(policy.max_delay, policy.delay * 2.0 ** min(attempt - 1, 60))
+    else:
+        # the exponent has a limit so that a long crash loop ends at max_delay, not in inf
+        plain = min(policy.max_delay, policy.delay * 2.0 ** min(attempt - 1, 60))
     return plain * (1 - SPREAD + 2 * SPREAD * jitter)
 
 

@@ -18,6 +18,7 @@ from .vocabulary import Event, TimerFired
 
 # Steps at which a service fails until somebody changes it; `init` may fail for a while only.
 LASTING = frozenset({"import", "config"})
+STORM = "most services are in backoff: tried again after restart_max_delay"
 
 
 class Standing(Enum):
@@ -35,10 +36,14 @@ class RunServes(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """A run of this place has ended; `jitter` of 0..1 spreads the next try."""
+    """A run of this place has ended; `jitter` of 0..1 spreads the next try.
+
+    `storm`: most services of this host wait for theirs.
+    """
 
     end: End
     jitter: float = 0.5
+    storm: bool = False
 
 
 class Forgiven(Event):
@@ -129,9 +134,10 @@ def _judge(place: Place, e: Event, p: RestartPolicy) -> Place:
     if place.probing or len(place.ends) > p.burst:
         due = e.at + p.retry_after if p.retry_after > 0 else None
         return replace(place, standing=Standing.FAILED, due=due, reason=end.cause)
-    due = e.at + delay_before(place.attempt, p, e.jitter)
+    due = e.at + delay_before(place.attempt, p, e.jitter, storm=e.storm)
+    reason = f"{end.cause} ({STORM})" if e.storm else end.cause
     return replace(
-        place, standing=Standing.BACKOFF, due=due, attempt=place.attempt + 1, reason=end.cause
+        place, standing=Standing.BACKOFF, due=due, attempt=place.attempt + 1, reason=reason
     )
 
 

@@ -93,7 +93,9 @@ class ServiceKeys:
     restart_delay: float = key_field(
         DURATION, 0.25, L, "before the second restart; then it doubles"
     )
-    restart_max_delay: float = key_field(DURATION, 30.0, L, "the doubling ends here")
+    restart_max_delay: float = key_field(
+        DURATION, 30.0, L, "the doubling ends here; all wait so long while most services fail"
+    )
     stable_after: float = key_field(
         DURATION, 30.0, L, "ready this long: earlier ends are forgotten"
     )

@@ -1,5 +1,8 @@
 """What could not start is tried again when there is a reason, without being asked."""
 
+import os
+import signal
+
 from tests.helpers import wait_for as until
 
 KITTEN = """
@@ -54,3 +57,21 @@ def test_what_waits_for_its_next_try_is_tried_when_what_it_requires_is_ready(
     there.touch()
     one.ctl("restart", "base", "--now")
     until(lambda: word(one) == "ready")
+
+
+def test_when_most_services_fail_nothing_is_tried_again_at_once(supervisor):
+    slow = '[service]\ntype = "simple"\nexec = {}\nrestart_delay = "1h"\nrestart_max_delay = "1h"\n'
+    ill = {f"ill{n}": slow.format('["false"]') for n in range(4)}
+    one = supervisor({**ill, "well": slow.format('["sleep", "600"]')})
+
+    def states():
+        return [one.status(name)["instances"][0]["state"] for name in ill]
+
+    until(lambda: states() == ["backoff"] * len(ill), 10)
+    [pid] = one.ready("well")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: one.status("well")["instances"][0]["state"] == "backoff", 5)
+    assert "SIGKILL" in one.status("well")["note"]
+    assert "most services are in backoff" in one.status("well")["note"]
+    one.ctl("start", "well")  # a person need not wait
+    assert word(one, "well") == "ready"

@@ -49,6 +49,14 @@ def test_the_delay_has_an_end_and_a_spread_of_a_fifth():
     assert delay_before(1, POLICY, 1.0) == pytest.approx(1.2)
 
 
+def test_in_a_storm_even_the_first_end_waits_for_the_longest_delay():
+    assert [delay_before(n, POLICY, 0.5, storm=True) for n in (0, 1, 9)] == [30, 30, 30]
+    ended = RunEnded(10, End(10, 1, None), storm=True)
+    assert live(ended).due == 40
+    assert live(ended).reason.startswith("exit 1 (most services are in backoff")
+    assert live(ended, Hastened(12)).due == 12
+
+
 def test_a_crash_is_tried_again():
     place = live(crash(10))
     assert (place.standing, place.due, place.restarts) == (Standing.BACKOFF, 10, 1)

@@ -49,8 +49,8 @@ class World:
         self.note(output)
         self.check()
 
-    def feed(self, number, make, *arguments):
-        self.state, output = happen(self.state, number, make(self.now, *arguments))
+    def feed(self, number, make, *arguments, storm=False):
+        self.state, output = happen(self.state, number, make(self.now, *arguments), storm=storm)
         self.note(output)
         self.tick()
 
@@ -71,9 +71,9 @@ class World:
         for member in self.members(Phase.DRAINING, Phase.STOPPING, Phase.KILLING):
             self.feed(member.number, Exited, 0, None)
 
-    def crash(self, place=1, code=1):
+    def crash(self, place=1, code=1, *, storm=False):
         number = max(m.number for m in self.state.at_place(place))
-        self.feed(number, Exited, code, None)
+        self.feed(number, Exited, code, None, storm=storm)
 
     def serving(self):
         found = {m.place: m.number for m in self.state.members.values() if m.run.dispatchable}
