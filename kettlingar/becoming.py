@@ -11,7 +11,6 @@ import ctypes
 import errno
 import gc
 import os
-import random
 import signal
 import sys
 import time
@@ -55,6 +54,23 @@ def find_run() -> int:
 
 
 _run_at = find_run()
+_inherited: dict[str, str] = {}  # the environment, as each fork finds it
+
+
+def settle() -> None:
+    """Do once, before any fork, what each of them would do: preloaded modules are there by now."""
+    _inherited.update(os.environ)
+    _settle_signals()
+
+
+def _settle_signals() -> None:
+    """As Python has them at its start, whatever a preloaded module did."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)) and number != signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def become(order: Fork, given: Given) -> None:
@@ -78,16 +94,6 @@ def _fail(given: Given, step: str, number: int, subject: str) -> NoReturn:
         os._exit(FAILED)
 
 
-def _signals(_order: Fork, _given: Given) -> None:
-    """As Python has them at its start, whatever a preloaded module did."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)) and number != signal.SIGINT:
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
 def _session(_order: Fork, _given: Given) -> None:
     os.setsid()
 
@@ -105,8 +111,9 @@ def _descriptors(_order: Fork, given: Given) -> None:
 
 
 def _environment(order: Fork, given: Given) -> None:
-    os.environ.clear()  # by unsetenv: C code sees the same
-    os.environ.update(order.env)
+    for name in _inherited.keys() - order.env.keys():
+        del os.environ[name]  # by unsetenv: C code sees the same
+    os.environ.update(order.env.items() - _inherited.items())
     os.environ["KETTLINGARD_CHANNEL"] = str(given.channel)
     time.tzset()
     mark = order.env.get("KETTLINGARD_RUN", "").encode()
@@ -116,7 +123,6 @@ def _environment(order: Fork, given: Given) -> None:
 
 def _interpreter(_order: Fork, _given: Given) -> None:
     sys.argv[1:] = ["run"]
-    random.seed()
     gc.enable()
 
 
@@ -125,7 +131,6 @@ def _of_order(step: Callable[[Fork], None]) -> Callable[[Fork, Given], None]:
 
 
 _STEPS: tuple[tuple[str, Callable[[Fork, Given], None]], ...] = (
-    ("signals", _signals),
     ("session", _session),
     ("cgroup", _cgroup),
     ("descriptors", _descriptors),

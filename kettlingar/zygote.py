@@ -25,7 +25,9 @@ import traceback
 
 import msgspec
 
-from kettlingar.transport.channel import MAX_PACKET
+from kettlingar.config.schema import read_schema
+from kettlingar.transport import messages
+from kettlingar.transport.channel import MAX_PACKET, decoder_of
 from kettlingar.transport.fdpass import DescriptorsLostError, close_all, recv_fds
 from kettlingar.transport.forking import (
     PROTOCOL,
@@ -41,8 +43,9 @@ from kettlingar.transport.forking import (
 
 from . import _compat
 from ._version import __version__
-from .becoming import Given, become
+from .becoming import Given, become, settle
 from .failures import in_one_line
+from .kitten import RPCKitten
 
 # What a worker would import first; a loop's library only where it is installed.
 RUNTIME = ("kettlingar.supervised", "kettlingar.zygote")
@@ -151,6 +154,9 @@ def _warm(order: Preload) -> dict[str, Stamp]:
         _compat.import_if_there(name)
     _compat.set_process_title(" ".join(["kettlingar: zygote", *order.modules]))
     files = _files()
+    settle()
+    decoder_of(messages.ToWorker)
+    read_schema(RPCKitten.Configuration)
     gc.collect()
     gc.freeze()
     return files

@@ -22,6 +22,8 @@ _VAR_ARGS = inspect.Parameter.VAR_POSITIONAL
 _VAR_KWARGS = inspect.Parameter.VAR_KEYWORD
 _SELF_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+_AWAITING = {dis.opmap["GET_AWAITABLE"], dis.opmap["GET_ANEXT"]}
+
 # attribute prefix -> (public, raw); the longer ones first
 _PREFIXES = {
     "public_api_": (True, False),
@@ -142,11 +144,26 @@ def read_methods(cls: type) -> MethodTable:
 
 @cache
 def _read_class(cls: Any) -> MethodTable:
-    return MethodTable(
-        _read(cls, attribute, inspect.getattr_static(cls, attribute))
-        for attribute in dir(cls)
-        if _split(attribute) and _is_method(inspect.getattr_static(cls, attribute))
-    )
+    named = [attribute for attribute in dir(cls) if _split(attribute)]
+    found = (_read_once(_owner(cls, attribute), attribute) for attribute in named)
+    return MethodTable(method for method in found if method is not None)
+
+
+def _owner(cls: type, attribute: str) -> type:
+    return next((c for c in cls.__mro__ if attribute in vars(c)), cls)
+
+
+def _read_once(owner: type, attribute: str) -> Method | None:
+    """As it is for all subclasses of `owner`, until somebody assigns it anew."""
+    value = vars(owner).get(attribute)
+    known = _known.get((owner, attribute))
+    if known is None or known[0] is not value:
+        method = _read(owner, attribute, value) if _is_method(value) else None
+        known = _known[owner, attribute] = value, method
+    return known[1]
+
+
+_known: dict[tuple[type, str], tuple[Any, Method | None]] = {}
 
 
 def read_object(obj: object) -> list[Method]:
@@ -190,7 +207,7 @@ def _read(cls: type, attribute: str, value: Any, *, bound: bool = False) -> Meth
     named = _split(attribute)
     assert named is not None
     name, public, raw = named
-    owner = next((c for c in cls.__mro__ if attribute in vars(c)), cls)
+    owner = _owner(cls, attribute)
     where = f"{owner.__qualname__}.{attribute}"
     called = getattr(value, "__func__", value)
     function = inspect.unwrap(called)
@@ -233,7 +250,8 @@ def _may_wait(function: Any) -> bool:
     """
     if not inspect.iscoroutinefunction(function) or not inspect.isfunction(function):
         return True
-    return any(i.opname in {"GET_AWAITABLE", "GET_ANEXT"} for i in dis.get_instructions(function))
+    # Two bytes for each instruction; what a specialising interpreter keeps among them reads as 0.
+    return not _AWAITING.isdisjoint(function.__code__.co_code[::2])
 
 
 def _has_self(value: Any, *, bound: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from .values import Octal, convert, kind_of, written
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 _SECRET_WORDS = frozenset({"secret", "password", "passwd", "passphrase", "token", "key"})
+_PLAIN = frozenset({bool, int, str})  # nothing to convert, nothing to check
 _FOLDERS = ("app_state_dir", "app_data_dir")
 
 
@@ -68,7 +70,11 @@ def read_schema(cls: type) -> Schema:
     return _read(cls)
 
 
-def _hints(cls: type) -> dict[str, Any]:
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    if len(cls.__bases__) == 1 and not inspect.get_annotations(cls):
+        hints: dict[str, Any] = _hints(cls.__bases__[0])
+        return hints
     try:
         return typing.get_type_hints(cls)
     except Exception as problem:
@@ -104,6 +110,10 @@ def merge(schema: Schema, layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Me
 def _set(merged: Merged, field: Field, value: Any, origin: str) -> None:
     if value is None or value == "":
         merged.values[field.name] = field.default
+        return
+    if type(value) is field.kind and field.kind in _PLAIN:
+        merged.values[field.name] = value
+        merged.origins[field.name] = origin
         return
     try:
         merged.values[field.name] = convert(field.kind, value)

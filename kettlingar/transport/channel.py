@@ -15,6 +15,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from errno import ENOBUFS, ENOMEM, ETOOMANYREFS
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -43,6 +44,12 @@ def channel_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, kind)
 
 
+@cache  # to read the classes takes longer than to start the rest of a worker's channel
+def decoder_of(incoming: Any) -> Callable[[bytes], Any]:
+    """What reads the messages of a union."""
+    return msgspec.msgpack.Decoder(incoming).decode
+
+
 class Channel:
     """One end of a channel, read by callbacks on an event loop.
 
@@ -65,7 +72,7 @@ class Channel:
         sock.setblocking(False)
         self._loop = loop
         self._sock = sock
-        self._decode = msgspec.msgpack.Decoder(incoming).decode
+        self._decode = decoder_of(incoming)
         self._on_message = on_message
         self._on_end = on_end
         self.on_lost: Callable[[Any], object] | None = None
