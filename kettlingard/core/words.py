@@ -39,9 +39,10 @@ def service_word(
     """The state of a service in one word.
 
     `waits`: what must be ready before it; `unbound`: why its listeners are not
-    open; `invalid`: its file has problems, and no earlier version of it runs.
+    open; `invalid`: its file has problems, which matters when no earlier version
+    of it runs or is to run.
     """
-    if invalid and not state.members:
+    if invalid and not state.members and not state.wanted.instances:
         return Word.INVALID
     places = wanted_places(state)
     if state.wanted.instances and state.size == 0:

@@ -59,6 +59,22 @@ def test_what_waits_for_its_next_try_is_tried_when_what_it_requires_is_ready(
     until(lambda: word(one) == "ready")
 
 
+def test_what_waits_with_a_broken_file_is_started_as_it_was_when_what_it_requires_is_ready(
+    supervisor,
+):
+    text = '[service]\ntype = "simple"\nexec = ["sleep", "600"]\n'
+    top = text + '[dependencies]\nrequires = ["base"]\n'
+    one = supervisor({"base": text, "top": top})
+    [pid] = one.ready("top")
+    one.define("top", "nonsense\n")
+    assert one.ctl("apply", "top", check=False).returncode == 6
+    one.ctl("stop", "base", "--force")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: word(one, "top") == "waiting")
+    one.ctl("start", "base")
+    until(lambda: word(one, "top") == "ready")
+
+
 def test_when_most_services_fail_nothing_is_tried_again_at_once(supervisor):
     slow = '[service]\ntype = "simple"\nexec = {}\nrestart_delay = "1h"\nrestart_max_delay = "1h"\n'
     ill = {f"ill{n}": slow.format('["false"]') for n in range(4)}

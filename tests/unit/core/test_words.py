@@ -76,7 +76,10 @@ def test_a_port_in_use_is_a_failure_of_the_service():
     assert note(world.state, unbound="address in use") == "address in use"
 
 
-def test_a_broken_file_is_invalid_only_while_nothing_runs():
+def test_a_broken_file_is_invalid_only_while_nothing_runs_or_is_to_run():
     world = World()
     assert word(world, invalid=True) is Word.STARTING
     assert word(World(0), invalid=True) is Word.INVALID
+    world.around = type(world.around)(may_start=False)
+    world.crash()
+    assert word(world, waits=["base"], invalid=True) is Word.WAITING
