@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import (
     AsyncIterable,
@@ -12,45 +13,67 @@ from collections.abc import (
     Coroutine,
     Iterator,
 )
+from inspect import isawaitable
 from threading import Thread
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from .managed import Managed, manager_of
 from .sync import BlockingClient
 
 T = TypeVar("T")
 
-_background: set[asyncio.Task[Any]] = set()
+log = logging.getLogger(__name__)
+
+_background: set[asyncio.Future[Any]] = set()
 
 
-def create_background_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Start `work` in the background, and keep it alive until it is done."""
-    task = asyncio.get_running_loop().create_task(work)
+def create_background_task(work: Awaitable[T]) -> asyncio.Future[T]:
+    """Start `work` in the background, and keep it alive until it is done; the log has its failure."""
+    task = asyncio.ensure_future(work)
     _background.add(task)
-    task.add_done_callback(_background.discard)
+    task.add_done_callback(_done)
     return task
 
 
+def _done(task: asyncio.Future[Any]) -> None:
+    _background.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a background task failed: %r", task, exc_info=error)
+
+
 async def await_success(
-    attempt: Callable[..., Awaitable[T]], *args: Any, retries: int = 10, sleep: float = 0.1
+    attempt: Callable[..., T | Awaitable[T]],
+    *args: Any,
+    timeout: float = 120.0,  # noqa: ASYNC109  the name that existing services use
+    sleeptime: float = 0.01,
+    sleepstep: float = 0.01,
+    sleepmax: float = 0.5,
+    retried_exceptions: tuple[type[Exception], ...] = (OSError,),
 ) -> T:
-    """Call `attempt` until it raises nothing; after `retries` further tries its exception counts."""
-    for left in reversed(range(retries + 1)):
+    """Call `attempt`, a coroutine function or a plain one, until it raises none of these.
+
+    Pauses grow from `sleeptime` by `sleepstep` up to `sleepmax` seconds. After `timeout`
+    seconds (0: never) what it raised counts.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
         try:
-            return await attempt(*args)
-        except Exception:
-            if not left:
+            found = attempt(*args)
+            return await found if isawaitable(found) else found
+        except retried_exceptions:
+            if timeout and loop.time() + sleeptime > deadline:
                 raise
-            await asyncio.sleep(sleep)
-    raise ValueError(f"cannot try {retries + 1} times")
+        await asyncio.sleep(sleeptime)
+        sleeptime = min(sleepmax, sleeptime + sleepstep)
 
 
 class FileWriter:
     """Writes to an open file from a coroutine, with the interface of a stream's writer."""
 
-    def __init__(self, fd: int) -> None:
-        """Own the descriptor `fd`."""
-        self._fd = fd
+    def __init__(self, fd: int | IO[bytes]) -> None:
+        """Own `fd`, an open file or a descriptor."""
+        self._fd = fd if isinstance(fd, int) else _taken_from(fd)
         self._waiting: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -69,6 +92,13 @@ class FileWriter:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _taken_from(file: IO[bytes]) -> int:
+    """Return a descriptor of what `file` has open, and close that; what it had buffered is out."""
+    with file:
+        file.flush()
+        return os.dup(file.fileno())
 
 
 class SyncProxy:
@@ -105,9 +135,10 @@ class SyncProxy:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        method = self._kitten.methods.find(name, private=True)
-        if method is None and hasattr(type(self._kitten), name):
-            return getattr(self._kitten, name)  # NotRunning, Configuration, api_url
+        try:  # config, NotRunning, api_url: what the kitten has itself is no method, as without us
+            return object.__getattribute__(self._kitten, name)
+        except AttributeError:
+            method = self._kitten.methods.find(name, private=True)
 
         def call_stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
             yield from self._items(name, args, kwargs)

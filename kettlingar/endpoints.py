@@ -56,6 +56,8 @@ class FileEndpoint:
         prefix, _, token = parts.path.rpartition("/")
         self.secret = token
         self.url = f"{parts.scheme}://{parts.netloc}{prefix}"
+        if not allow_unix and not parts.port:
+            raise NotRunning(f"cannot reach {self._name} over TCP: it has no TCP port")
         path = self._dir / f"{self._name}.sock"
         try:
             if allow_unix and path.exists():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kettlingar.api.binding import guarantee_type
 from kettlingar.api.methods import Method, MethodTable, read_assigned, read_methods, read_object
@@ -27,6 +27,9 @@ from .managed import Managed, manager_of
 from .replies import as_stream
 from .request import FdsResult, HttpResult, RequestInfo
 from .standard_api import StandardApi
+
+if TYPE_CHECKING:
+    from .serving import Home
 
 _DECODERS = (("from_json", content.Kind.JSON), ("from_msgpack", content.Kind.MSGPACK))
 
@@ -72,6 +75,7 @@ class RPCKitten(StandardApi, OwnLog):
         self._client: Client | None = None
         self._managed: Managed | None = None
         self._local: LocalCaller | None = None
+        self._home: Home | None = None
         self._overridden = {
             name: getattr(self, name)
             for name in ("to_json", "to_msgpack", "from_json", "from_msgpack")
@@ -123,9 +127,10 @@ class RPCKitten(StandardApi, OwnLog):
             return await self._managed.quit()
         return await self._callee().call(name, *args, **kwargs)
 
-    def serve_locally(self) -> None:
-        """From now on one's own methods, called from inside, run here."""
-        self._local = LocalCaller(self)
+    def serve_locally(self, home: Home) -> None:
+        """This process is the service, at `home`: one's own methods, called from inside, run here."""
+        self._home = home
+        self._local = self._local or LocalCaller(self)
 
     def _callee(self) -> LocalCaller | Client:
         if self._local is not None:
@@ -167,22 +172,26 @@ class RPCKitten(StandardApi, OwnLog):
         return f"{type(self).__name__} on {self.whereabouts()[0] or '(not connected)'}"
 
     def whereabouts(self) -> tuple[str | None, Any]:
-        """Return URL and address of the connected service, also if a method is called `url`."""
+        """Return URL and address of the connected service, or of the one that this process is."""
+        if self._home is not None:
+            return self._home.url, self._home.address
         return (None, None) if self._client is None else (self._client.url, self._client.address)
 
     @property
     def api_url(self) -> str | None:
-        """Where the connected service answers; without its secret."""
+        """Where the service answers, connected to or this process itself; without its secret."""
         return self.whereabouts()[0]
 
     @property
     def api_addr(self) -> Any:
-        """The connected service's address: a path, or (host, port)."""
+        """Its address: a path, or (host, port)."""
         return self.whereabouts()[1]
 
     @property
     def api_secret(self) -> str | None:
-        """The connected service's token, where this client has seen it."""
+        """Its token, where a client has seen it; a method sees its own service's."""
+        if self._home is not None:
+            return self._home.settings.secret
         return self._client.secret if self._client is not None else None
 
     # --- for methods to use ---------------------------------------------------

@@ -17,6 +17,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ from .api.routing import normal_prefix
 from .collecting import settle
 from .logs import begin_logging, change_level
 from .server import Observer, Server
-from .serving import Hooks, Origin, Settings
+from .serving import Home, Hooks, Origin, Settings, home_of
 from .transport.timers import Timeouts
 
 if TYPE_CHECKING:
@@ -124,25 +125,27 @@ class Runtime:
 
     def __init__(self, kitten: RPCKitten, settings: Settings, observer: Observer | None) -> None:
         self.kitten = kitten
-        self._settings = settings
+        self._home = Home(settings)
         self.stop_wanted = kitten.stop_wanted = asyncio.Event()
         self.server = Server(kitten, settings, hooks_of(kitten), observer)
         self._extra: list[asyncio.Task[None]] = []
 
     async def begin(self, servers: list[Any]) -> None:
         """Let the author prepare; after this the method table is complete."""
-        self.kitten.serve_locally()
+        self._home = home_of(servers, self._home.settings)
+        self.kitten.serve_locally(self._home)
         for server in await self.kitten.init_servers(servers) or []:
             if hasattr(server, "serve_forever"):
                 self._extra.append(asyncio.create_task(self._serve_extra(server)))
         self.kitten.read_assigned_methods()
         for begins in _all_of(self.kitten, "service_begins"):
-            begins(self._settings, servers)
+            begins()
 
     async def adjust(self, settings: Settings, config: Mapping[str, Any]) -> None:
         """Settings that changed while it runs; raise ConfigError, and nothing has changed."""
         changed = self.kitten.config.apply("definition", config) if config else []
-        self._settings = settings
+        self._home = replace(self._home, settings=settings)
+        self.kitten.serve_locally(self._home)
         self.server.adjust(settings)
         for name in changed:
             hook = getattr(self.kitten, f"on_config_{name}", None)

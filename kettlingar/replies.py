@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kettlingar.wire.content import Kind
+from kettlingar.wire.rpc import reply_elsewhere
+
 from .calling import CallConnection
 from .request import ANSWER, RequestInfo
 
@@ -25,8 +28,8 @@ class ReplyTo:
             fd, what = await thing.give_away()
             accept = thing.mimetype
         else:
-            fd, what, accept = os.dup(thing.fileno()), ANSWER, "application/json"
-        return cls(fd, f"Kettlingar-Reply-To: {what}\r\nAccept: {accept}\r\n".encode())
+            fd, what, accept = os.dup(thing.fileno()), ANSWER, Kind.JSON.mimetype
+        return cls(fd, reply_elsewhere(what, accept))
 
 
 class ReplyStream:

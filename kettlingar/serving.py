@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -76,6 +77,32 @@ class Settings:
     msgpack: bool = True  # whether answers may be in msgpack
     allowed_hosts: tuple[str, ...] = ()
     public_over_tcp: frozenset[str] | None = None  # None = all public methods
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The service that this process is, as its own methods see it."""
+
+    settings: Settings
+    address: Any = None  # (host, port), or a path; None where connections come by descriptor
+
+    @property
+    def url(self) -> str | None:
+        """Where it answers over TCP, without its secret."""
+        if not isinstance(self.address, tuple):
+            return None
+        host, port = self.address
+        name = f"[{host}]" if ":" in host else host
+        return f"http://{name}:{port}{self.settings.prefix}"
+
+
+def home_of(servers: Sequence[Any], settings: Settings) -> Home:
+    """Return it, of one that listens on these sockets (an author may have added other things)."""
+    sockets = [thing for thing in servers if isinstance(thing, socket.socket)]
+    for sock in sorted(sockets, key=lambda sock: sock.family == socket.AF_UNIX):
+        name = sock.getsockname()
+        return Home(settings, name[:2] if isinstance(name, tuple) else name)
+    return Home(settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from .remembered import renew
 from .request import HttpResult, RequestInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from kettlingar.api.methods import MethodTable
     from kettlingar.config.schema import Configuration
@@ -29,6 +29,7 @@ class StandardApi:
     config: Configuration
     stop_wanted: asyncio.Event | None
     documented: Callable[[], tuple[str, MethodTable]]
+    shutdown: Callable[[], Awaitable[None]]
 
     async def public_api_ping(self, _request: RequestInfo) -> HttpResult:
         """Say that the service is there. Needs no token."""
@@ -120,9 +121,10 @@ class StandardApi:
 
     async def api_quitquitquit(self, _request: RequestInfo) -> HttpResult:
         """Stop the service, after this answer and those that are being made."""
-        if self.stop_wanted is None:
-            raise NotFound("this service runs in your own process; there is nothing to stop")
-        asyncio.get_running_loop().call_soon(self.stop_wanted.set)
+        if self.stop_wanted is not None:
+            asyncio.get_running_loop().call_soon(self.stop_wanted.set)
+        else:  # loopback: there is no server to stop
+            await self.shutdown()
         return HttpResult("text/plain", "Goodbye!\n")
 
 

@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from kettlingar.transport.duplex import StreamFactory
 from kettlingar.transport.tls import TlsStream
 
 from .errors import ConfigError, NotRunning
-from .serving import Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,6 @@ class TLSKitten:
 
     config: Any
     _tls_context: ssl.SSLContext | None = None
-    _tls_base = ""  # where it listens, once it does
 
     def tcp_stream(self) -> StreamFactory | None:
         """Say how the bytes of TCP connections travel; None: plain ones only.
@@ -88,16 +85,8 @@ class TLSKitten:
         return f"https://{rest}"
 
     def _plain_url(self, path: str = "/") -> str:
-        url = self._tls_base or getattr(self, "api_url", None) or ""
+        url = getattr(self, "api_url", None) or ""
         return f"{url}/{path.removeprefix('/')}"
-
-    def service_begins(self, settings: Settings, servers: Sequence[Any]) -> None:
-        """Note where the service listens (a hook of the server, see process.Runtime)."""
-        for sock in servers:
-            if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
-                host, port = sock.getsockname()[:2]
-                name = f"[{host}]" if ":" in host else host
-                self._tls_base = f"http://{name}:{port}{settings.prefix}"
 
 
 def server_context_of(config: Any) -> ssl.SSLContext:

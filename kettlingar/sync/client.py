@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from kettlingar.errors import NotRunning
 from kettlingar.transport.fdpass import close_all, take
 from kettlingar.transport.unixpath import StrPath
 from kettlingar.wire.fdtags import FdTag, tag_default
-from kettlingar.wire.rpc import Item, Result, encode_call
+from kettlingar.wire.rpc import Item, Result, encode_call, reply_elsewhere
 
 from .connection import Connection, NotExecutedError, Reply
 from .lines import Line, by_control_path, by_files
@@ -20,6 +21,49 @@ from .stream import BlockingStream
 
 TRIES = 3  # of a request that has certainly not run
 POOL = 8  # idle connections that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call, and how it is to be made."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    timeout: float | None
+    use_json: bool
+    reply_to: Any
+
+    def send(self, connection: Connection) -> None:
+        """Send it, with what it has open."""
+        fds: list[int] = []
+
+        def tag(thing: object) -> FdTag | None:
+            taken = take(thing, len(fds))
+            if taken is None:
+                return None
+            fds.append(taken[1])
+            return taken[0]
+
+        line = connection.line
+        try:
+            if self.reply_to is not None:
+                fds.append(os.dup(self.reply_to.fileno()))
+            request = encode_call(
+                self.name,
+                self.args,
+                self.kwargs,
+                host=line.host,
+                prefix=line.prefix,
+                token=line.token,
+                use_json=self.use_json,
+                default=tag_default(tag),
+                fds=fds,
+                extra=b"" if self.reply_to is None else reply_elsewhere(),
+            )
+            connection.send(self.name, request, fds, self.timeout)
+        finally:
+            close_all(fds)
 
 
 class BlockingClient:
@@ -67,19 +111,25 @@ class BlockingClient:
         call_use_json: bool = False,
         call_max_tries: int = TRIES,
         call_allow_unix: bool = True,
+        call_reply_to: Any = None,
+        call_reply_to_fd: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Call a method and return its result, or a BlockingStream of its items.
 
         `call_timeout` is in seconds, for the answer and for each further item;
         TimeoutError then. `call_max_tries` bounds how often a request is sent
-        that has certainly not run. NotRunning if nobody answers, OSError if the
+        that has certainly not run. `call_reply_to` is a socket or an open file: the service
+        answers there, and here comes `{"replied_to_first_fd": True}`. NotRunning if nobody answers, OSError if the
         connection broke and the method may have run; else what the method raised.
         """
+        call = _Call(
+            name, args, kwargs, call_timeout, call_use_json, call_reply_to or call_reply_to_fd
+        )
         for tries_left in reversed(range(max(1, call_max_tries))):
             connection = self._connection(allow_unix=call_allow_unix)
             try:
-                self._send(connection, name, args, kwargs, call_timeout, use_json=call_use_json)
+                call.send(connection)
                 reply = connection.reply()
             except NotExecutedError:
                 self._release(connection)
@@ -111,42 +161,6 @@ class BlockingClient:
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
-
-    def _send(
-        self,
-        connection: Connection,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        timeout: float | None,
-        *,
-        use_json: bool,
-    ) -> None:
-        fds: list[int] = []
-
-        def tag(thing: object) -> FdTag | None:
-            taken = take(thing, len(fds))
-            if taken is None:
-                return None
-            fds.append(taken[1])
-            return taken[0]
-
-        line = connection.line
-        try:
-            request = encode_call(
-                name,
-                args,
-                kwargs,
-                host=line.host,
-                prefix=line.prefix,
-                token=line.token,
-                use_json=use_json,
-                default=tag_default(tag),
-                fds=fds,
-            )
-            connection.send(name, request, fds, timeout)
-        finally:
-            close_all(fds)
 
     def _result(self, connection: Connection, reply: Reply) -> Any:
         if isinstance(reply, Result):

@@ -35,6 +35,8 @@ def by_files(folder: StrPath, name: str, timeout: float | None, *, allow_unix: b
         raise NotRunning(f"cannot reach {name}: it is not running ({os.fspath(folder)})")
     parts = urlsplit(url)
     prefix, _, token = parts.path.rpartition("/")
+    if not allow_unix and not parts.port:
+        raise NotRunning(f"cannot reach {name} over TCP: it has no TCP port")
     try:
         path = os.path.join(folder, f"{name}.sock") if allow_unix else None
         sock = _connect(path, parts.hostname or "", parts.port, timeout)
@@ -51,7 +53,7 @@ def _connect(path: str | None, host: str, port: int | None, timeout: float | Non
         if not port or error.errno not in {ECONNREFUSED, ENOENT}:
             raise
     if not port:
-        raise ConnectionRefusedError(ECONNREFUSED, "it has no TCP port")
+        raise ConnectionRefusedError(ECONNREFUSED, "neither socket nor TCP port")
     sock = socket.create_connection((host, port), timeout=timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock

@@ -5,7 +5,6 @@ Its routes are for visitors; RPC calls reach the methods as they always do.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -26,7 +25,7 @@ from .routes import Match, Route
 from .site import Site, folders
 
 if TYPE_CHECKING:
-    from kettlingar.serving import Settings
+    from kettlingar.serving import Home
 
 __all__ = ["Route", "WebKitten"]
 
@@ -48,8 +47,7 @@ class WebKitten:
 
     config: Any
     methods: MethodTable
-    _web_settings: Settings | None = None
-    _web_base = ""  # this process's own address, with its prefix and without its secret
+    _home: Home | None
 
     # --- for methods to use ---------------------------------------------------
 
@@ -67,10 +65,7 @@ class WebKitten:
         return base + token + below + path.lstrip("/")
 
     def _web_address(self) -> tuple[str, str | None]:
-        settings = self._web_settings
-        if settings is not None:
-            return self._web_base, settings.secret
-        # A client's side: RPCKitten knows where it is connected.
+        # RPCKitten knows where the service is: connected to, or this process itself.
         url, secret = getattr(self, "api_url", None), getattr(self, "api_secret", None)
         return url or normal_prefix(self.config.worker_url_path), secret
 
@@ -101,10 +96,8 @@ class WebKitten:
 
     # --- hooks of the server (see process.hooks_of) ---------------------------
 
-    def service_begins(self, settings: Settings, servers: Sequence[Any]) -> None:
+    def service_begins(self) -> None:
         """Check the routes, now that all methods are there. ConfigError says what is wrong."""
-        self._web_settings = settings
-        self._web_base = _address(servers, settings.prefix)
         assert self._web
 
     def web_find_page(self, request: RequestInfo) -> Method | None:
@@ -139,7 +132,7 @@ class WebKitten:
         route = self._web.router.not_found
         if page is None or route is None or request.route is None:
             return None
-        allowed = self._web_settings.public_over_tcp if self._web_settings else None
+        allowed = self._home.settings.public_over_tcp if self._home else None
         if allowed is not None and not request.authed and page.name not in allowed:
             return None
         subpath = (request.route.path,)
@@ -196,15 +189,3 @@ def _origin_of(request: RequestInfo) -> str:
         return ""  # it says so itself
     host = request.headers.get("host", "")
     return f"http://{host}" if host else ""
-
-
-def _address(servers: Sequence[Any], prefix: str) -> str:
-    for sock in servers:
-        if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
-            host, port = sock.getsockname()[:2]
-            return (
-                f"http://[{host}]:{port}{prefix}"
-                if ":" in host
-                else f"http://{host}:{port}{prefix}"
-            )
-    return prefix

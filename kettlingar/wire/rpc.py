@@ -85,6 +85,11 @@ def _call_head(name: str, host: str, prefix: str, token: str, use_json: bool) ->
     return head
 
 
+def reply_elsewhere(what: str = "answer", accept: str = Kind.JSON.mimetype) -> bytes:
+    """Header lines of a call whose answer goes to the first descriptor that it brings."""
+    return f"Kettlingar-Reply-To: {what}\r\nAccept: {accept}\r\n".encode()
+
+
 def _quoted(name: str) -> str:
     if name.isascii() and name.isidentifier():
         return name

@@ -132,6 +132,19 @@ def test_a_socket_gets_the_answer_and_the_caller_is_told_at_once(run_async, star
     assert data.endswith(b"\r\n\r\nHELLO")
 
 
+def test_a_blocking_client_may_have_its_answer_go_elsewhere_too(start_kitten, tmp_path, wait_for):
+    proxy = start_kitten(CatPong).proxy
+    path = tmp_path / "answer"
+    with path.open("wb") as file:
+        assert proxy.shout("hello", call_reply_to=file) == {"replied_to_first_fd": True}
+        assert list(proxy.many(0, call_reply_to_fd=file)) == [{"replied_to_first_fd": True}]
+    wait_for(lambda: path.read_bytes().endswith(b"0\r\n\r\n"))
+    assert path.read_bytes().count(b"HTTP/1.1 200 OK\r\n") == 2
+    with path.open("wb") as file, pytest.raises(ValueError, match="over TCP"):
+        proxy.shout("hello", call_reply_to=file, call_allow_unix=False)
+    assert path.read_bytes() == b""
+
+
 def test_an_open_file_gets_a_whole_stream(run_async, start_kitten, tmp_path, wait_for):
     one = start_kitten(CatPong)
     pid = _pid_of(one)

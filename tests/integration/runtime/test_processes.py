@@ -93,7 +93,7 @@ def test_restart_keeps_the_settings_of_the_running_service_where_none_are_given(
     one = start_kitten(Settled, "--greeting=hi", "--limit=7", "--worker-secret=hush hush")
     one.proxy.call("config", key="limit", val="9")
     assert main(Settled, [*folders(one), "--greeting=moin", "restart"]) == 0
-    shown = one.proxy.config()
+    shown = one.proxy.call("config")
     assert (shown["greeting"], shown["limit"]) == ("moin", 9)
     assert one.proxy.secret() == "hush hush"
     kept = Path(one.kitten.config.app_state_dir) / ".Chair.settings"

@@ -268,8 +268,7 @@ def test_a_supervisor_that_lists_public_methods_limits_pages_too(run_async):
     async def main():
         async with site() as kitty:
             settings = settings_of(kitty.kitten, kitty.secret, ["page"])
-            kitty.runtime.server._settings = settings
-            kitty.kitten._web_settings = settings
+            await kitty.runtime.adjust(settings, {})
             assert (await get(kitty, "/test/pages/a/"))[0] == 200
             assert (await get(kitty, "/test/"))[0] == 403
             assert (await get(kitty, "/test/static/style.css"))[0] == 403

@@ -73,7 +73,7 @@ def test_the_unix_socket_is_preferred_and_tcp_used_when_asked_or_alone(folder, c
 def test_a_service_without_a_port_is_not_reached_over_tcp(folder, client, start):
     publish(folder, "Kitty", "http://localhost/TOKEN")
     start(bind_unix(folder / "Kitty.sock"), "unix")
-    with pytest.raises(NotRunning, match="nobody answers"):
+    with pytest.raises(NotRunning, match="Kitty over TCP: it has no TCP port"):
         client.call("purr", call_allow_unix=False)
 
 
