@@ -31,14 +31,27 @@ def _settled(target):
         yield
 
 
+BEHIND = b"GET /seen?value=behind HTTP/1.1\r\nHost: good.example\r\nConnection: close\r\n\r\n"
+
+
 def ask(one, line="GET /secret", headers=(), body=b""):
-    """(status, body) of one request."""
-    lines = [f"{line} HTTP/1.1", "Connection: close", *headers]
+    """(status, body) of one request; one behind it is read as itself, or not where that closes."""
+    lines = [f"{line} HTTP/1.1", *headers]
     if not any(header.lower().startswith("host:") for header in headers):
         lines.append("Host: k")
     if body:
         lines.append(f"Content-Length: {len(body)}")
-    ((status, _, text),) = answers(one.ask("\r\n".join([*lines, "", ""]).encode() + body))
+    before = len(one.reached)
+    told = answers(one.ask("\r\n".join([*lines, "", ""]).encode() + body + BEHIND))
+    status, closing, text = told[0]
+    if len(told) == 1:
+        assert closing["connection"] == "close"
+        assert "behind" not in one.reached[before:]
+    else:
+        assert "connection" not in closing
+        assert told[1][0] == 200
+        assert one.reached.pop() == "behind"
+        assert "behind" not in one.reached[before:]
     return status, text
 
 

@@ -98,6 +98,10 @@ def test_a_placeholder_that_is_wrong_is_the_callers_fault(service, name):
         ask = request(service.secret, {"fd": value}, [file])
         send_fds(sock, ask, [file.fileno()])
         assert status_of(sock) in ({expected} if isinstance(expected, int) else expected)
+        # The connection goes on, the next request is read as itself, and has its own descriptor.
+        again = request(service.secret, {"fd": tag()}, [file])
+        send_fds(sock, again, [file.fileno()])
+        assert status_of(sock) == 200
 
 
 def kinds():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import threading
+from contextlib import suppress
 
 import msgpack
 import pytest
 
+from .live import answers, everything
 from .processes import served
 
 JSON, MSGPACK, FORM = (
@@ -154,6 +158,37 @@ def test_no_payload_that_is_made_to_hurt_gets_through_or_costs_much(service):
         f" the most memory {hungriest[0]:.2f} x the body ({hungriest[1]})"
     )
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_behind_a_payload_is_read_as_itself_or_not_at_all(service, name):
+    """On one connection, in one go: the payload, and a request that is to be the only one to run."""
+    kind, body = REFUSED[name]
+    before = service.client.call("cost")[2]
+    data = posted(kind, body) + posted(JSON, b'{"value":"behind"}', "Connection: close")
+    with socket.create_connection((service.host, service.port), 20) as sock:
+        sending = threading.Thread(target=_send, args=(sock, data))
+        sending.start()
+        told = answers(everything(sock))
+        sending.join()
+    ran = service.client.call("cost")[2] - before
+    if len(told) == 1:
+        ((status, headers, _),) = told
+        assert (status, headers["connection"], ran) == (400, "close", 0)
+    else:
+        refused = 403 if name == "a descriptor without any" else 400  # it needs credentials
+        assert [status for status, _, _ in told] == [refused, 200]
+        assert (told[1][2], ran) == (b'{"type":"str"}', 1)
+
+
+def posted(kind, body, *more):
+    lines = ["POST /take HTTP/1.1", "Host: k", f"Content-Type: {kind}", *more]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def _send(sock, data):
+    with suppress(OSError):  # it may have been told enough
+        sock.sendall(data)
 
 
 def test_names_that_are_no_method_reach_nothing(service):
