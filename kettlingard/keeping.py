@@ -17,13 +17,18 @@ from kettlingard.core.snapshot import (
     Snapshot,
     SnapshotError,
     dump,
+    forgotten,
     joined,
     load,
+    read_lines,
     written_service,
+    written_spec,
 )
+from kettlingard.core.spec import ServiceSpec
 from kettlingard.errors import PathError
 from kettlingard.host import clock
-from kettlingard.host.files import read_small, write_atomic
+from kettlingard.host.files import read_small
+from kettlingard.host.ledger import Ledger
 
 from .daemon import Daemon
 from .service import Service
@@ -35,15 +40,17 @@ COMING = ("booting", "adopting")  # states in which we have not taken over all t
 
 
 class Keeper:
-    """Writes the snapshot whenever something has changed; removes it at an end in order."""
+    """Writes down whatever has changed; removes the file at an end in order."""
 
     def __init__(self, daemon: Daemon, path: Path) -> None:
         self._daemon = daemon
         self.path = path
+        self._ledger = Ledger(path)
         self._boot = clock.boot_id()
         self._pieces: dict[str, bytes] = {}  # of services
         self._marks: dict[str, frozenset[str]] = {}  # of their runs
-        self._last = b""
+        self._specs: dict[str, dict[int, tuple[ServiceSpec, str]]] = {}  # of theirs, and as text
+        self._state = ""  # of the daemon, as it is written
         self._trouble = ""
         self._left: Snapshot | None = None
 
@@ -58,29 +65,50 @@ class Keeper:
     def noted(self, service: Service, mark: str) -> bool:
         """Would our successor know this run?"""
         if not self._names(service.name, mark):
-            self.changed([service])
+            self._write(self._taken([service]))
         return self._names(service.name, mark) and not self._trouble
 
     def _names(self, service: str, mark: str) -> bool:
         return mark in self._marks.get(service, ())
 
-    def _take(self, name: str, record: ServiceRecord) -> None:
-        self._pieces[name] = written_service(name, record)
-        self._marks[name] = frozenset(run.mark for run in record.runs.values())
-
     def changed(self, services: Collection[Service]) -> None:
         """Write, if these have really changed."""
-        for service in services:
-            if service.spec is not None:
-                self._take(service.name, record_of(service))
+        lines = self._taken(services)
         if self._daemon.state not in COMING:
             for name in self._pieces.keys() - self._daemon.services.keys():
-                del self._pieces[name], self._marks[name]
-        data = self._written()
-        if data == self._last:
+                del self._pieces[name], self._marks[name], self._specs[name]
+                lines.append(forgotten(name))
+        self._write(lines)
+
+    def _taken(self, services: Collection[Service]) -> list[bytes]:
+        """The pieces of those that differ from what is written."""
+        known = [service for service in services if service.spec is not None]
+        changed = [one.name for one in known if self._take(one.name, record_of(one))]
+        return [self._pieces[name] for name in changed]
+
+    def _take(self, name: str, record: ServiceRecord) -> bool:
+        before = self._specs.get(name, {})
+        self._specs[name] = {
+            number: before[number]
+            if number in before and before[number][0] is spec
+            else (spec, written_spec(spec))
+            for number, spec in record.specs.items()
+        }
+        texts = {number: text for number, (_, text) in self._specs[name].items()}
+        old, new = self._pieces.get(name), written_service(name, record, texts)
+        self._pieces[name] = new
+        self._marks[name] = frozenset(run.mark for run in record.runs.values())
+        return new != old
+
+    def _write(self, changed: list[bytes]) -> None:
+        before, self._state = self._state, self._daemon_state()
+        if not (changed or self._trouble or before != self._state):
             return
         try:
-            write_atomic(self.path, data, durable=False)  # no process survives a power failure
+            if self._trouble or self._ledger.is_full:
+                self._ledger.renew(self._written())
+            else:
+                self._ledger.add(joined({"daemon": self._state}, changed))
         except OSError as why:
             if str(why) != self._trouble:
                 log.error(  # noqa: TRY400  the text says it all
@@ -88,7 +116,7 @@ class Keeper:
                 )
             self._trouble = str(why)
             return
-        self._last, self._trouble = data, ""
+        self._trouble = ""
 
     def document(self) -> dict[str, Any]:
         """All of it, as plain data."""
@@ -96,15 +124,17 @@ class Keeper:
         return found
 
     def _written(self) -> bytes:
-        state = self._daemon.state
-        if self._left is not None and state in COMING:
-            state = self._left.daemon
-        here = Snapshot(boot=self._boot, daemon=state, written_by=__version__)
+        here = Snapshot(boot=self._boot, daemon=self._daemon_state(), written_by=__version__)
         return joined(dump(here, {}), self._pieces.values())
+
+    def _daemon_state(self) -> str:
+        state = self._daemon.state
+        return self._left.daemon if self._left is not None and state in COMING else state
 
     def end(self) -> None:
         """Nothing runs any more: there is nothing to adopt, but for what we could not end."""
         self._daemon.on_changed = self._daemon.on_noted = None
+        self._ledger.close()
         if not any(service.orphans for service in self._daemon.services.values()):
             self.path.unlink(missing_ok=True)
 
@@ -136,8 +166,8 @@ def left_behind(path: Path) -> Snapshot | None:
     try:
         if not path.exists():
             return None
-        found = load(json.loads(_read(path)))
-    except (OSError, PathError, SnapshotError, ValueError) as why:
+        found = load(read_lines(_read(path)))
+    except (OSError, PathError, SnapshotError, ValueError, KeyError, TypeError) as why:
         log.error("state of the last supervisor not used: %s: %s", path, why)  # noqa: TRY400  no defect
         return None
     if found.boot != clock.boot_id():

@@ -59,13 +59,17 @@ class Snapshot:
     problems: Mapping[str, str] = field(default_factory=dict)  # services not understood, and why
 
 
+def dump_spec(spec: ServiceSpec) -> dict[str, Any]:
+    """One definition as plain data, without the lines of a file that may have changed since."""
+    data: dict[str, Any] = msgspec.to_builtins(replace(spec, origins={}), str_keys=True)
+    return data
+
+
 def dump_service(record: ServiceRecord) -> dict[str, Any]:
     """One service as plain data."""
-    # Lines of a file that may have changed since, and what follows from the definition, stay out.
-    bare = {number: replace(spec, origins={}) for number, spec in record.specs.items()}
-    data: dict[str, Any] = msgspec.to_builtins(replace(record, specs=bare), str_keys=True)
-    del data["state"]["policies"]
-    return data
+    data: dict[str, Any] = msgspec.to_builtins(replace(record, specs={}), str_keys=True)
+    del data["state"]["policies"]  # they follow from the definition
+    return {**data, "specs": {str(n): dump_spec(spec) for n, spec in record.specs.items()}}
 
 
 def dump(snapshot: Snapshot, services: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -80,15 +84,47 @@ def dump(snapshot: Snapshot, services: Mapping[str, dict[str, Any]]) -> dict[str
     }
 
 
-def written_service(name: str, record: ServiceRecord) -> bytes:
+def written_spec(spec: ServiceSpec) -> str:
+    """One definition, of which services are written: it stays the same, they do not."""
+    return json.dumps(dump_spec(spec))
+
+
+def written_service(name: str, record: ServiceRecord, specs: Mapping[int, str]) -> bytes:
     """One service as a piece of what `joined` makes."""
-    return f"{json.dumps(name)}: {json.dumps(dump_service(record))}".encode()
+    bare = dump_service(replace(record, specs={}))
+    del bare["specs"]
+    texts = ", ".join(f'"{number}": {text}' for number, text in specs.items())
+    return f'{json.dumps(name)}: {json.dumps(bare)[:-1]}, "specs": {{{texts}}}}}'.encode()
 
 
 def joined(head: Mapping[str, Any], services: Iterable[bytes]) -> bytes:
     """A dump as JSON, from pieces: that one service changed is no reason to write all anew."""
     begun = json.dumps({**head, "services": {}}).encode()
     return begun[:-2] + b", ".join(services) + b"}}"
+
+
+def forgotten(name: str) -> bytes:
+    """A piece of a later line: there is no such service any more."""
+    return f"{json.dumps(name)}: null".encode()
+
+
+def read_lines(data: bytes) -> object:
+    """What the lines of a file say together: the first has all, later ones what has changed.
+
+    The last one may be torn. Raise ValueError, KeyError or TypeError if another one is, or is
+    nothing of ours.
+    """
+    first, *later = data.splitlines() or [b""]
+    found = json.loads(first)
+    for number, line in enumerate(later):
+        try:
+            change = json.loads(line)
+        except ValueError:
+            if number + 1 < len(later):
+                raise
+            break
+        found = {**found, **change, "services": {**found["services"], **change["services"]}}
+    return found
 
 
 def load(data: object) -> Snapshot:
@@ -104,6 +140,8 @@ def load(data: object) -> Snapshot:
     services, problems = {}, {}
     found = data.get("services")
     for name, raw in found.items() if isinstance(found, dict) else ():
+        if raw is None:  # forgotten
+            continue
         try:
             services[str(name)] = _service(raw)
         except (msgspec.ValidationError, SnapshotError) as why:

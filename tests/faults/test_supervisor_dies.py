@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from kettlingard.core.snapshot import read_lines
 from tests.faults.crowd import Crowd
 from tests.faults.steady import Steady
 from tests.helpers import ROOT, alive, wait_for
@@ -63,7 +64,7 @@ def state_file(one):
 
 
 def snapshot(one):
-    return json.loads(state_file(one).read_text())
+    return read_lines(state_file(one).read_bytes())
 
 
 @pytest.mark.timeout(60 + 4 * ROUNDS)

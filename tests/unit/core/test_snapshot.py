@@ -26,9 +26,12 @@ from kettlingard.core.snapshot import (
     SnapshotError,
     dump,
     dump_service,
+    forgotten,
     joined,
     load,
+    read_lines,
     written_service,
+    written_spec,
 )
 from kettlingard.core.spec import ServiceKeys, ServiceSpec
 from kettlingard.core.state import Circumstances, ServiceState, Wanted
@@ -71,8 +74,46 @@ def test_what_is_written_is_read_as_it_was():
 @pytest.mark.parametrize("names", [[], ["blog"], ["blog", 'a "quoted" one']])
 def test_the_texts_of_services_joined_are_what_is_written_in_one_piece(names):
     head = dump(Snapshot(boot="b", daemon="running", written_by="0.1"), {})
-    text = joined(head, [written_service(name, lived()) for name in names])
+    text = joined(head, [piece(name, lived()) for name in names])
     assert json.loads(text) == written(services={name: dump_service(lived()) for name in names})
+
+
+def piece(name, record):
+    return written_service(name, record, {n: written_spec(s) for n, s in record.specs.items()})
+
+
+def lines(*changes):
+    """A file: two services that run, then these lines."""
+    head = dump(Snapshot(boot="b", daemon="running", written_by="0.1"), {})
+    first = joined(head, [piece("blog", lived()), piece("cat", lived())])
+    return b"\n".join([first, *changes]) + b"\n"
+
+
+def test_later_lines_say_what_has_changed_since():
+    again = replace(lived(), command=("stop", "you"))
+    found = load(
+        read_lines(
+            lines(
+                joined({"daemon": "running"}, [piece("blog", again)]),
+                joined({"daemon": "draining"}, [piece("new", lived()), forgotten("cat")]),
+            )
+        )
+    )
+    assert (found.daemon, found.boot, found.problems) == ("draining", "b", {})
+    assert found.services == {"blog": again, "new": lived()}
+
+
+def test_a_last_line_that_is_torn_was_not_relied_on_yet():
+    whole = lines(joined({"daemon": "draining"}, [forgotten("blog")]))
+    begun = len(lines())
+    for end in range(begun, len(whole) - 1):
+        assert set(load(read_lines(whole[:end])).services) == {"blog", "cat"}
+    assert set(load(read_lines(whole[:-1])).services) == {"cat"}
+
+
+def test_another_line_that_is_torn_makes_the_file_unusable():
+    with pytest.raises(ValueError):
+        read_lines(lines(b'{"daemon": "run', joined({"daemon": "draining"}, [])))
 
 
 def test_nothing_secret_and_no_place_in_a_file_is_written():
