@@ -16,7 +16,11 @@ _CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}  # its number differs by
 
 # PyDLL holds the interpreter's lock over the call: the child begins with it, and with nobody else.
 _syscall = ctypes.PyDLL(None, use_errno=True).syscall
-_after_fork = ctypes.pythonapi.PyOS_AfterFork_Child
+# What os.fork does around the call: without the first, the second unlocks what nobody has
+# locked, which is fatal from Python 3.13 on.
+_before_fork = ctypes.pythonapi.PyOS_BeforeFork
+_after_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+_after_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
 
 
 def fork_sharing() -> int:
@@ -30,11 +34,13 @@ def fork_sharing() -> int:
         raise NotImplementedError(f"no number of clone(2) is known for {platform.machine()}")
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     flags = ctypes.c_ulong(CLONE_FILES | signal.SIGCHLD)
+    _before_fork()
     pid: int = _syscall(ctypes.c_long(number), flags, None, None, None, None)
     if pid == 0:
-        _after_fork()
+        _after_in_child()
         return 0
     why = ctypes.get_errno()
+    _after_in_parent()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid < 0:
         raise OSError(why, os.strerror(why))
