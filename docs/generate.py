@@ -145,7 +145,8 @@ def commands() -> str:
     """Every command of ctl, and its exit codes."""
     lines = ["# kettlingar ctl", MADE]
     for name, verb in VERBS.items():
-        lines += [f"## {name}", "", f"`kettlingar ctl {verb.usage}`", "", verb.doc, ""]
+        usage = f"kettlingar ctl {name} {verb.usage}".rstrip()
+        lines += [f"## {name}", "", f"`{usage}`", "", verb.doc, ""]
         lines += [f"- `{', '.join(option.names)}`: {option.doc}" for option in verb.options]
         lines += [""] if verb.options else []
     lines += ["## Exit codes", "", "| code | when |", "|---|---|", "| 0 | done |"]

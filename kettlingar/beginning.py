@@ -11,7 +11,7 @@ from kettlingar.transport import messages
 from .collecting import settle
 from .failures import in_one_line
 from .kitten import RPCKitten
-from .loading import load, version_of, where_in
+from .loading import load, version_of, where_in, without_us
 from .logs import begin_logging, set_rate
 from .process import Runtime, settings_of, watch_signals
 from .reports import Reports
@@ -51,6 +51,8 @@ async def begin(setup: messages.Setup, reports: Reports) -> Runtime:
         await runtime.begin([])
         settle()
     except Exception as error:
+        if step == "import":
+            without_us(error)
         raise NotBegunError(step) from error
     return runtime
 

@@ -9,6 +9,8 @@ import traceback
 
 from .kitten import RPCKitten
 
+_OURS = os.path.dirname(__file__)
+
 
 def load(spec: str) -> type[RPCKitten]:
     """Import `module:Class`; ImportError says what is not there."""
@@ -47,15 +49,22 @@ def version_of(kitten_class: type[RPCKitten]) -> str:
     return str(getattr(kitten_class, "__version__", "") or getattr(module, "__version__", ""))
 
 
+def without_us(error: BaseException) -> None:
+    """Have its traceback begin where the service's own code does."""
+    trace = error.__traceback__
+    while trace is not None and not _is_theirs(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+
+
+def _is_theirs(filename: str) -> bool:
+    return "importlib" not in filename and not filename.startswith((_OURS, "<frozen"))
+
+
 def where_in(error: BaseException) -> str:
     """Return `file.py:3` of the innermost frame that is the service's own."""
-    own = os.path.dirname(__file__)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        f
-        for f in frames
-        if not f.filename.startswith((own, "<frozen")) and "importlib" not in f.filename
-    ]
+    theirs = [frame for frame in frames if _is_theirs(frame.filename)]
     return f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""

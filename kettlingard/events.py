@@ -32,6 +32,7 @@ class Record:
     before: str
     after: str
     reason: str
+    unasked: bool = False  # it ended, and nobody had wanted it to
 
     @property
     def line(self) -> str:
@@ -82,13 +83,13 @@ class History:
         member, run = moved.member, moved.member.run
         reason = str(run.end) if run.end is not None else run.reason
         before = moved.before.value if moved.before is not None else ""
+        unasked = run.end is not None and not run.requested
         self.last += 1
         record = Record(
             self.last, at, self._service, member.place, member.number, member.generation,
-            pid, before, moved.after.value, reason,
+            pid, before, moved.after.value, reason, unasked,
         )  # fmt: skip
         self._records.append(record)
-        unasked = run.end is not None and not run.requested
         level = logging.WARNING if unasked or moved.after is Phase.UNRESPONSIVE else logging.INFO
         log.log(
             level,

@@ -1,6 +1,7 @@
 """`kettlingard`: the command line.
 
 up       supervise the services of a folder, in the foreground
+dev      run one service, and a new process of it whenever a source is saved
 check    read definitions and say what is wrong with them
 schema   print JSON Schema of a definition
 unit     print systemd units for it
@@ -15,14 +16,19 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kettlingar._version import __version__
 from kettlingard.core.daemonspec import DaemonSpec
+from kettlingard.core.development import PORT
 from kettlingard.core.layout import Layout, home_layout, system_layout, user_layout
 from kettlingard.errors import AlreadyRunningError, ListenError, PathError
 from kettlingard.host.become import REHEARSAL, taken
 
-FAILED, INVALID = 1, 6
+if TYPE_CHECKING:
+    from .front import Front
+
+FAILED, USAGE, INVALID = 1, 2, 6
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,10 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["ctl"]:
         os.execvp(sys.executable, [sys.executable, "-m", "kettlingar", *arguments])  # noqa: S606
-    options = parser().parse_args(arguments)
-    commands = {"up": up, "check": check, "schema": schema, "unit": unit, "version": version}
-    command = commands[options.command]
-    return command(options)
+    options, rest = parser().parse_known_args(arguments)
+    if rest and options.command != "dev":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    options.settings = rest
+    return COMMANDS[options.command](options)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,7 +75,14 @@ def parser() -> argparse.ArgumentParser:
         "--fdstore", metavar="N", type=int, default=0, help="systemd keeps up to N descriptors"
     )
     commands.add_parser("version", help="print the version")
+    _add_dev(commands.add_parser("dev", help="run one service, anew whenever a source is saved"))
     return whole
+
+
+def _add_dev(command: argparse.ArgumentParser) -> None:
+    command.usage = "kettlingard dev [-h] MODULE:CLASS [--port N] [--SETTING=VALUE]..."
+    command.add_argument("kitten", metavar="MODULE:CLASS", help="looked for in this folder first")
+    command.add_argument("--port", metavar="N", type=int, default=PORT, help=f"default: {PORT}")
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
@@ -139,14 +153,54 @@ def up(options: argparse.Namespace) -> int:
     """Supervise until told to stop."""
     layout = _layout(options)
     folders = [Path(name).absolute() for name in options.services or layout.services]
-    from .up import catalog_of, supervise
-    from .upgrade import rehearse
-
     settings = _settings(options, layout)
     if settings is None:
         return INVALID
     keys = settings.daemon
-    layout = layout.adjusted(control=keys.control_socket, state=keys.state_directory)
+    from .front import Front
+
+    return _supervise(
+        layout.adjusted(control=keys.control_socket, state=keys.state_directory),
+        folders,
+        settings,
+        adopt=keys.adopt and not options.no_adopt,
+        front=Front(),
+        exit_on_failure=options.exit_on_failure,
+    )
+
+
+def dev(options: argparse.Namespace) -> int:
+    """Run one service, and a new process of it whenever a source is saved."""
+    from kettlingard.core import development as of
+
+    from .dev import Dev, home_of
+
+    try:
+        of.name_of(options.kitten)
+        config = of.settings_of(options.settings)
+    except ValueError as why:
+        sys.stderr.write(f"kettlingard dev: {why}\n")
+        return USAGE
+    folder, variables = os.getcwd(), of.passed(os.environ)
+    service = of.Service(options.kitten, folder, options.port, config, variables)
+    home = home_of(service, user_layout(os.environ, os.path.expanduser("~")).state)
+    layout, front = home_layout(str(home)), Dev(service)
+    folders, settings = list(map(Path, layout.services)), DaemonSpec(layout.config)
+    code = _supervise(layout, folders, settings, adopt=False, front=front)
+    return FAILED if front.failed else code
+
+
+def _supervise(
+    layout: Layout,
+    folders: Sequence[Path],
+    settings: DaemonSpec,
+    *,
+    adopt: bool,
+    front: Front,
+    exit_on_failure: bool = False,
+) -> int:
+    from .up import catalog_of, supervise
+    from .upgrade import rehearse
 
     data = taken(REHEARSAL)
     if data is not None:  # a running kettlingard wants to know whether it may become us
@@ -158,10 +212,14 @@ def up(options: argparse.Namespace) -> int:
             layout,
             folders,
             settings,
-            adopt=keys.adopt and not options.no_adopt,
-            exit_on_failure=options.exit_on_failure,
+            adopt=adopt,
+            exit_on_failure=exit_on_failure,
+            front=front,
         )
-    except (AlreadyRunningError, ListenError, PathError, OSError) as why:
+    except AlreadyRunningError as why:
+        sys.stderr.write(f"kettlingard: {front.already(why)}\n")
+        return FAILED
+    except (ListenError, PathError, OSError) as why:
         sys.stderr.write(f"kettlingard: {why}\n")
         return FAILED
 
@@ -176,3 +234,8 @@ def _layout(options: argparse.Namespace) -> Layout:
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+
+
+COMMANDS = {
+    "up": up, "dev": dev, "check": check, "schema": schema, "unit": unit, "version": version,
+}  # fmt: skip

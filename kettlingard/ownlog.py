@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 class OwnLog:
     """Owns the file and the handlers of the root logger, until `close`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, echo: bool = True) -> None:
         """Raises OSError."""
         self.path = path
         self._file = _opened(path)
         self._to_file = logging.StreamHandler(self._file)
-        self._handlers = [self._to_file, logging.StreamHandler(sys.stderr)]
+        self._handlers = [self._to_file, *([logging.StreamHandler(sys.stderr)] if echo else [])]
         root = logging.getLogger()
         for handler in self._handlers:
             handler.setFormatter(TextLines(TEXT))

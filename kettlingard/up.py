@@ -37,6 +37,7 @@ from .continuing import go_on
 from .control import Control
 from .custodian import Custodian
 from .daemon import Daemon
+from .front import Front
 from .keeping import Keeper, left_behind
 from .leftovers import clear
 from .logkeeping import LogKeeper
@@ -58,6 +59,7 @@ def supervise(
     *,
     adopt: bool = True,
     exit_on_failure: bool = False,
+    front: Front,
 ) -> int:
     """Supervise the services of these folders until told to stop; return the exit code.
 
@@ -70,7 +72,7 @@ def supervise(
     data = taken(UPGRADE)
     before = upgraded(data) if data is not None else None
     with ExitStack() as stack:
-        lock, own_log = _prepare(layout, stack, before)
+        lock, own_log = _prepare(layout, stack, before, front)
         files = OpenFiles(*before.passage.files) if before is not None else raise_open_files()
         start = _Start(
             layout,
@@ -85,6 +87,7 @@ def supervise(
             lock,
             own_log,
             before,
+            front,
         )
         return _compat.run(_up(start), "auto")
 
@@ -112,6 +115,7 @@ class _Start:
     lock: Lock
     own_log: OwnLog
     before: Upgraded | None  # we are the next version of a running one
+    front: Front
 
 
 def _program() -> str:
@@ -122,7 +126,9 @@ def _program() -> str:
     return os.path.relpath(beside)
 
 
-def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple[Lock, OwnLog]:
+def _prepare(
+    layout: Layout, stack: ExitStack, before: Upgraded | None, front: Front
+) -> tuple[Lock, OwnLog]:
     """Folders, lock and log; `stack` gives back what must not stay."""
     run = private_dir(Path(layout.run), 0o755)  # others may have rights by [access]
     private_dir(Path(layout.meetings))
@@ -134,8 +140,9 @@ def _prepare(layout: Layout, stack: ExitStack, before: Upgraded | None) -> tuple
     lock = Lock(Path(layout.lock), before.passage.lock if before is not None else -1)
     stack.callback(lock.release)
     stack.callback(Path(layout.socket).unlink, missing_ok=True)  # ours, while we have the lock
-    own_log = OwnLog(Path(layout.log) / "kettlingard.log")
+    own_log = OwnLog(Path(layout.log) / "kettlingard.log", echo=front.echo)
     stack.callback(own_log.close)
+    front.prepare(layout)
     prctl.become_subreaper()
     os.chdir(run)  # never anybody's folder that they want to remove
     return lock, own_log
@@ -158,7 +165,7 @@ async def _up(start: _Start) -> int:
     )
     logs = LogKeeper(daemon, start.own_log)
     settings = Settings(start.settings, daemon, start.catalog)
-    signals = _hear(daemon, upgrade, logs, settings, outside)
+    signals = _hear(daemon, upgrade, logs, settings, outside, front=start.front)
     server = _serve(Control(daemon, upgrade, settings))
     custodian.begin(start.handed, before.passage.custodian if before is not None else -1)
     left = _left(keeper, start)
@@ -172,7 +179,14 @@ async def _up(start: _Start) -> int:
         await daemon.ended.wait()
         outside.ending()
     finally:
-        for close in (outside.close, adoption.close, keeper.end, custodian.close, acceptor.close):
+        for close in (
+            start.front.close,
+            outside.close,
+            adoption.close,
+            keeper.end,
+            custodian.close,
+            acceptor.close,
+        ):
             close()
         clear(daemon)
         await server.drain(LAST_ANSWERS)
@@ -195,7 +209,13 @@ def _serve(control: Control) -> Server:
 
 
 def _hear(
-    daemon: Daemon, upgrade: Upgrade, logs: LogKeeper, settings: Settings, outside: Outside
+    daemon: Daemon,
+    upgrade: Upgrade,
+    logs: LogKeeper,
+    settings: Settings,
+    outside: Outside,
+    *,
+    front: Front,
 ) -> Signals:
     signals = Signals(daemon.loop)
     wishes: dict[Wish, Callable[[], object]] = {
@@ -204,6 +224,7 @@ def _hear(
         Wish.REOPEN: logs.reopen,
         Wish.RELOAD: lambda: outside.reload(settings.reload),
     }
+    wishes |= {wish: lambda: daemon.drain("signal") for wish in front.ending}
     signals.on_wish(lambda wish: wishes[wish]())
     signals.on_child(daemon.reaper.sweep)
     hear_again()
@@ -225,8 +246,7 @@ def _begin(
     clear(daemon)
     logs.reopen()  # workers of before may write to one that was being rotated
     daemon.reaper.sweep()  # who ended while nobody was listening
-    if start.before is None:
-        _welcome(daemon, start.catalog, start.ctl)
+    start.front.begin(daemon, start.ctl, again=start.before is not None)
 
 
 async def _before(
@@ -270,27 +290,3 @@ def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> A
         path, mode = start.layout.socket, start.settings.daemon.control_mode
         sock = start.handed.copy("control", path) or listen(path, Manner(mode=mode))
     return Acceptor(loop, sock, accepted, trouble)
-
-
-def _welcome(daemon: Daemon, catalog: Catalog, ctl: str) -> None:
-    """What a person in front of it wants to know: where things are, and what to type."""
-    folders = ", ".join(map(str, catalog.folders))
-    lines = [f"kettlingard {__version__}, pid {os.getpid()}: the services of {folders}"]
-    for name, service in sorted(daemon.services.items()):
-        if service.problems:
-            lines += [f"  {name:12} ! {problem}" for problem in service.problems]
-            continue
-        spec = service.spec
-        urls = [_url(one.stream) for one in spec.listen] if spec is not None else []
-        lines.append(f"  {name:12} {' '.join(urls) or '-'}")
-    lines.append(f"try: {ctl}")
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
-
-
-def _url(stream: str) -> str:
-    if stream.startswith("/"):
-        return stream
-    host, _, port = stream.rpartition(":")
-    everywhere = {"0.0.0.0", "[::]", "*", ""}  # noqa: S104  shown, not bound
-    return f"http://{'localhost' if host in everywhere else host}:{port}/"
