@@ -107,7 +107,7 @@ async def _fail(exchange: Exchange, error: Exception) -> bool:
         return await exchange.finish()
     # The head is out: the error is the last item, and the end mark stays away.
     if stream.left is None:
-        stream.item(body)
+        stream.failure(body)
     stream.flush()
     await exchange.finish()
     return False

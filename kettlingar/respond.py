@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import Protocol
 
-from kettlingar.wire.content import Kind
+from kettlingar.wire.content import Kind, to_json
 from kettlingar.wire.http11 import REASONS, response_head
 from kettlingar.wire.streaming import LAST_CHUNK, chunk, sse
 
@@ -227,6 +227,15 @@ class StreamWriter:
         if data:
             self._buffer += chunk(data) if self._chunked else data
         return len(self._buffer)
+
+    def failure(self, body: dict[str, object]) -> None:
+        """Add the error that ends the stream, in a form that its readers know: JSON where typed."""
+        if self._mimetype is None or self._mimetype in RPC_TYPES:
+            self.item(body)
+        elif self._mimetype == EVENT_STREAM:
+            self.item({"event": "error", "data": body})
+        else:
+            self.item(to_json(body))
 
     def _item_bytes(self, result: HttpResult) -> bytes:
         if self._mimetype == EVENT_STREAM:

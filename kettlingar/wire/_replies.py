@@ -77,13 +77,30 @@ def _text(data: bytes, charset: str) -> str:
         raise ValueError(f"there is no charset {charset!r}") from None
 
 
-def looks_like_error(value: Any) -> bool:
-    """Whether an item of a stream could be the error that ends it."""
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("error"), str)
-        and value.keys() <= _ERROR_FIELDS
-    )
+def errors_of(content_type: str) -> tuple[str, Callable[[dict[str, Any]], dict[str, Any] | None]]:
+    """How a stream of that type ends in error: a name in its last item, and what reads that."""
+    if kind_of(content_type) in {Kind.MSGPACK, Kind.JSON}:
+        return "error", _error_in_value
+    return "data", _error_in_text
+
+
+def _error_in_value(value: dict[str, Any]) -> dict[str, Any] | None:
+    """The item of a stream of plain values, if it could be the error that ends it."""
+    return value if isinstance(value["error"], str) and value.keys() <= _ERROR_FIELDS else None
+
+
+def _error_in_text(value: dict[str, Any]) -> dict[str, Any] | None:
+    """The same of a stream of a type of its own: there an error is JSON, or an event with that."""
+    data = value["data"]
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogateescape")
+    data = data.removeprefix(b"event: error\ndata: ")
+    if not data.startswith(b'{"error":'):
+        return None
+    try:
+        return _error_in_value(from_json(data))
+    except ValueError:
+        return None
 
 
 def failure_in_stream(body: dict[str, Any]) -> Exception:

@@ -19,10 +19,10 @@ from ._framing import BLANK_LINE
 from ._httptools import ResponseParser
 from ._replies import (
     body_reader,
+    errors_of,
     failure_in_stream,
     failure_of,
     is_nothing,
-    looks_like_error,
     read_value,
 )
 from ._strict import clean
@@ -165,8 +165,8 @@ class ReplyReader:
     the same with bytes. `resolve` turns tags into the open files that came along.
     """
 
-    __slots__ = ("_decode", "_done", "_head", "_held", "_limits", "_method", "_parser", "_parts",
-                 "_resolve", "_streams")  # fmt: skip
+    __slots__ = ("_decode", "_done", "_error_in", "_head", "_held", "_limits", "_mark", "_method",
+                 "_parser", "_parts", "_resolve", "_streams")  # fmt: skip
 
     def __init__(
         self,
@@ -228,7 +228,8 @@ class ReplyReader:
         parser = self._parser or self._begin_parsing()
         if self._held is not None:
             self._done = True
-            return [Failure(failure_in_stream(self._held.value), keep_alive=False)]
+            error = self._error_in(self._held.value)
+            return [Failure(failure_in_stream(error or {}), keep_alive=False)]
         return self._read(parser.eof())
 
     def _read(self, events: Sequence[Any]) -> list[ReplyEvent]:
@@ -250,6 +251,7 @@ class ReplyReader:
         self._head = head
         self._decode = body_reader(head.headers.get("content-type", ""), self._resolve)
         self._streams = head.status < 300 and "transfer-encoding" in head.headers
+        self._mark, self._error_in = errors_of(head.headers.get("content-type", ""))
 
     def _take(self, data: bytes, out: list[ReplyEvent]) -> None:
         if not self._streams:
@@ -263,7 +265,8 @@ class ReplyReader:
         except (OSError, ValueError) as error:
             self._fail(OSError(f"cannot read an item of the stream: {error}"), out)
             return
-        if type(item.value) is dict and "error" in item.value and looks_like_error(item.value):
+        value = item.value
+        if type(value) is dict and self._mark in value and self._error_in(value) is not None:
             self._held = item
         else:
             out.append(item)

@@ -143,6 +143,10 @@ class Behaviour(RPCKitten):
         yield {"ok": 1}
         raise Conflict("no more")
 
+    async def api_breaks_typed(self, request_info, mimetype: str):
+        yield HttpResult(mimetype, "one\n")
+        raise Conflict("no more")
+
     async def api_breaks_at_once(self, request_info):
         raise Unavailable("not now")
         yield  # pragma: no cover

@@ -178,6 +178,9 @@ def test_an_error_within_a_stream_comes_after_its_items(by, way):
     async def check(caller):
         with pytest.raises(Conflict, match="no more"):
             await caller.items("breaks")
+        for mimetype in ("text/plain", "text/event-stream", "image/png"):
+            with pytest.raises(Conflict, match="no more"):
+                await caller.items("breaks_typed", mimetype)
         with pytest.raises(Unavailable, match="not now"):
             await caller.items("breaks_at_once")
         with pytest.raises(BadRequest, match="count is to be int"):

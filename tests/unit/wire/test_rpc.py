@@ -220,6 +220,28 @@ def test_an_item_that_only_looks_like_an_error_is_an_item():
         assert read(stream(chunk(to_json(item)))) == [Item(item)]
 
 
+TYPED = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("mimetype", "error"),
+    [
+        ("text/plain", b'{"error":"no","type":"Conflict"}'),
+        ("image/png", b'{"error":"no","type":"Conflict"}'),
+        ("text/event-stream", b'event: error\ndata: {"error":"no","type":"Conflict"}\n\n'),
+    ],
+)
+def test_an_error_within_a_stream_of_a_type_of_its_own_is_raised_and_no_item(mimetype, error):
+    data = TYPED.format(mimetype).encode() + chunk(b"x") + chunk(error)
+    assert len(read(data)) == 1
+    assert type(failure(data, eof=True)) is Conflict
+    items = read(data + LAST_CHUNK)  # with the end mark it was but an item
+    assert len(items) == 3
+    assert items[-1] == StreamEnd(keep_alive=True)
+    half = TYPED.format(mimetype).encode() + chunk(error[:-9])
+    assert type(failure(half, eof=True)) is OSError
+
+
 @pytest.mark.parametrize(
     "data",
     [
