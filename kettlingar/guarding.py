@@ -18,7 +18,7 @@ from typing import Any
 
 from kettlingar.api.access import same_secret
 from kettlingar.transport import messages
-from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.acceptor import Acceptor, stream_of
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.peercred import peer
@@ -75,8 +75,9 @@ class Listeners:
         self._acceptors = [self._acceptor(one) for one in self._copies if not one.way.accepts]
 
     def _acceptor(self, one: _Copy) -> Acceptor:
-        def accepted(new: socket.socket, _address: object) -> None:
-            self._serve(new, one.way)
+        def accepted(fds: list[int]) -> None:
+            for fd in fds:
+                self._serve(stream_of(fd, one.sock.family), one.way)
 
         return Acceptor(self._loop, _copy(one.sock), accepted, _trouble)
 
@@ -147,7 +148,11 @@ class Meeting:
         """Nobody needs to find this run any more."""
         self._acceptor.close()
 
-    def _visited(self, sock: socket.socket, _address: object) -> None:
+    def _visited(self, fds: list[int]) -> None:
+        for fd in fds:
+            self._meet(socket.socket(fileno=fd))
+
+    def _meet(self, sock: socket.socket) -> None:
         who = peer(sock)
         if who.uid not in self._uids:
             log.warning("adoption refused pid=%d uid=%d", who.pid, who.uid)

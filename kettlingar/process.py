@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from kettlingar.config.paths import make_private_dir
 from kettlingar.transport import listeners, rendezvous
-from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.acceptor import Acceptor, stream_of
 from kettlingar.transport.duplex import StreamFactory
 from kettlingar.transport.notify import Notifier
 from kettlingar.transport.peercred import peer
@@ -283,12 +283,15 @@ def url_of(host: str, port: int, secret: str, prefix: str) -> str:
 def accept_on(sock: socket.socket, server: Server) -> Acceptor:
     """Serve whatever connects to a listening socket."""
 
-    def local(new: socket.socket, _address: object) -> None:
-        pid, uid, _gid = peer(new)
-        server.accept(new, Origin(tcp=False, caller=Caller(uid=uid, pid=pid)))
+    def local(fds: list[int]) -> None:
+        for fd in fds:
+            new = stream_of(fd, socket.AF_UNIX)
+            pid, uid, _gid = peer(new)
+            server.accept(new, Origin(tcp=False, caller=Caller(uid=uid, pid=pid)))
 
-    def remote(new: socket.socket, _address: object) -> None:
-        server.accept(new, Origin())
+    def remote(fds: list[int]) -> None:
+        for fd in fds:
+            server.accept(stream_of(fd), Origin())
 
     accept = local if sock.family == socket.AF_UNIX else remote
     return Acceptor(asyncio.get_running_loop(), sock, accept, _trouble)

@@ -20,6 +20,7 @@ from typing import Any
 
 from kettlingar.api.access import Caller
 from kettlingar.transport import messages
+from kettlingar.transport.acceptor import stream_of
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.fdpass import close_all
 
@@ -65,7 +66,7 @@ class Worker:
         self._loop = loop
         self._channel = Channel(loop, sock, messages.ToWorker, self._message, self._supervisor_gone)
         self._reports = Reports(loop, self._channel)
-        self._asker = Asker(self._ask)
+        self._asker = Asker(self._tell)
         become_supervised(self._asker)
 
     async def run(self) -> int:
@@ -103,8 +104,8 @@ class Worker:
         self._channel.send(failed(step, error, permanent=permanent))
         return EX_CONFIG if permanent else 1
 
-    def _ask(self, ask: messages.Ask) -> None:
-        self._channel.send(ask)  # the one of now: adoption brings another
+    def _tell(self, message: messages.Ask | messages.Extend | messages.Status) -> None:
+        self._channel.send(message)  # the one of now: adoption brings another
 
     # --- what the supervisor says ---------------------------------------------
 
@@ -147,11 +148,10 @@ class Worker:
         self._channel.send(messages.Progress(taken=message.ids))
         way = self._guarded.way(message.listener)
         for number, fd in zip(message.ids, fds, strict=True):
-            intake.take(_tcp(fd), number, way, routed=message.routed)
+            intake.take(stream_of(fd), number, way, routed=message.routed)
 
     def _on_caller(self, message: messages.Caller, fds: list[int]) -> None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fds[0])
-        sock.setblocking(False)
+        sock = stream_of(fds[0], socket.AF_UNIX)
         if self._runtime is None:
             sock.close()
             return
@@ -277,13 +277,6 @@ class Worker:
 
 def _hello() -> messages.Hello:
     return messages.Hello(messages.PROTOCOL, __version__, os.getpid())
-
-
-def _tcp(fd: int) -> socket.socket:
-    # Family, type and protocol given: no getsockopt calls.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=fd)
-    sock.setblocking(False)
-    return sock
 
 
 def run() -> int:

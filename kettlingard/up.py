@@ -18,7 +18,7 @@ from kettlingar._version import __version__
 from kettlingar.process import hooks_of, settings_of
 from kettlingar.server import Server
 from kettlingar.serving import Origin
-from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.acceptor import Acceptor, stream_of
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
 from kettlingard.core.snapshot import Snapshot
@@ -278,8 +278,10 @@ async def _adopted(
 def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> Acceptor:
     """The control socket. Everybody may connect: what they may do is in [access]."""
 
-    def accepted(sock: socket.socket, _address: object) -> None:
-        server.accept(sock, Origin(trusted=True, caller=caller_at(sock), tcp=False))
+    def accepted(fds: list[int]) -> None:
+        for fd in fds:
+            sock = stream_of(fd, socket.AF_UNIX)
+            server.accept(sock, Origin(trusted=True, caller=caller_at(sock), tcp=False))
 
     def trouble(error: OSError) -> None:
         log.warning("control socket paused reason=%s", error.strerror)

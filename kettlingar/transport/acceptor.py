@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 BATCH = 64  # connections before the loop gets its turn
 PAUSE = 0.1  # seconds
@@ -20,32 +19,41 @@ OF_ONE_CONNECTION = {
 }  # fmt: skip
 
 
+def stream_of(fd: int, family: int = socket.AF_INET) -> socket.socket:
+    """A non-blocking socket of an accepted connection's descriptor, which it owns."""
+    # Family, type and protocol given: no getsockopt calls. Of TCP one family stands for both.
+    proto = 0 if family == socket.AF_UNIX else socket.IPPROTO_TCP
+    sock = socket.socket(family, socket.SOCK_STREAM, proto, fileno=fd)
+    sock.setblocking(False)
+    return sock
+
+
 class Acceptor:
-    """Owns a listening socket and calls `on_connection(sock, address)` with non-blocking sockets.
+    """Owns a listening socket and calls `on_connections(fds)` with those that have come.
+
+    They are numbers, close-on-exec: whoever only passes them on needs no socket object
+    (see `stream_of`), which costs as much as accepting does.
 
     At the limit of open files a level-triggered loop would spin: so a spare
     descriptor is given up for one connection, which is told so (`refusal`) and
     closed, and accepting pauses for a moment; the others wait in the backlog.
-    `on_trouble(error)` is told each time. `after_batch()`, if given, is called
-    after the connections of one wake-up.
+    `on_trouble(error)` is told each time.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
-        on_connection: Callable[[socket.socket, Any], object],
+        on_connections: Callable[[list[int]], object],
         on_trouble: Callable[[OSError], object],
         *,
         refusal: bytes = b"",
-        after_batch: Callable[[], object] | None = None,
     ) -> None:
         self._loop = loop
         self.sock = sock
-        self._on_connection = on_connection
+        self._on_connections = on_connections
         self._on_trouble = on_trouble
         self._refusal = refusal
-        self._after_batch = after_batch
         self._spare = _spare()
         self._refused: socket.socket | None = None
         self._pause: asyncio.TimerHandle | None = None
@@ -73,25 +81,25 @@ class Acceptor:
                 self._loop.add_reader(self.sock.fileno(), self._ready)
 
     def _ready(self) -> None:
-        self._accept_batch()
-        if self._after_batch is not None and not self.closed:
-            self._after_batch()
+        fds: list[int] = []
+        trouble = self._accept_batch(fds)
+        if fds:
+            self._on_connections(fds)
+        if trouble is not None and not self.closed:
+            self._trouble(trouble)
 
-    def _accept_batch(self) -> None:
+    def _accept_batch(self, fds: list[int]) -> OSError | None:
+        # What accept() makes a socket object around.
+        accept = self.sock._accept  # type: ignore[attr-defined]  # noqa: SLF001
         for _ in range(BATCH):
-            if self.closed or not self._wanted or self._pause is not None:
-                return
             try:
-                sock, address = self.sock.accept()
+                fds.append(accept()[0])
             except BlockingIOError:
-                return
+                return None
             except OSError as error:
-                if error.errno in OF_ONE_CONNECTION:
-                    continue
-                self._trouble(error)
-                return
-            sock.setblocking(False)
-            self._on_connection(sock, address)
+                if error.errno not in OF_ONE_CONNECTION:
+                    return error
+        return None
 
     def _trouble(self, error: OSError) -> None:
         self._loop.remove_reader(self.sock.fileno())

@@ -1,8 +1,11 @@
-"""Which worker gets the next connection: counts in, a choice out."""
+"""Which worker gets the next connection: counts in, a choice out.
+
+The counts are in order of the workers' numbers, so that the next one is found by going on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Worker = TypeVar("Worker", bound=int)
@@ -17,12 +20,21 @@ def least(unfinished: Mapping[Worker, int], last: Worker | None = None) -> Worke
     if not unfinished:
         return None
     fewest = min(unfinished.values())
-    return _next([worker for worker, count in unfinished.items() if count == fewest], last)
+    first = None
+    for worker, count in unfinished.items():  # a loop: each connection comes by here
+        if count == fewest:
+            if last is None or worker > last:
+                return worker
+            if first is None:
+                first = worker
+    return first
 
 
-def round_robin(unfinished: Mapping[Worker, int], last: Worker | None = None) -> Worker | None:
+def round_robin(unfinished: Iterable[Worker], last: Worker | None = None) -> Worker | None:
     """The worker after `last` in order of number, whatever they are doing."""
-    return _next(list(unfinished), last) if unfinished else None
+    workers = list(unfinished)
+    later = workers if last is None else [worker for worker in workers if worker > last]
+    return next(iter(later or workers), None)
 
 
 def choose(
@@ -30,11 +42,3 @@ def choose(
 ) -> Worker | None:
     """Follow `[[listen]] balance`: "least" or "round-robin"; None without workers."""
     return (least if balance == "least" else round_robin)(unfinished, last)
-
-
-def _next(workers: list[Worker], last: Worker | None) -> Worker:
-    if last is not None:
-        later = [worker for worker in workers if worker > last]
-        if later:
-            return min(later)
-    return min(workers)

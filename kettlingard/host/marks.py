@@ -8,6 +8,7 @@ import resource
 from kettlingard.core.marks import RECORD, SIZE, Mark, Whose, unpacked
 
 MOST = 1 << 20  # descriptors; the kernel's own default limit
+_NOBODY_SAID = int(Whose.NOBODY_SAID)
 
 
 class Marks:
@@ -23,10 +24,15 @@ class Marks:
         if fd < self._count:
             RECORD.pack_into(self._memory, fd * SIZE, whose, number, listener)
 
+    def becomes(self, fd: int, whose: Whose) -> None:
+        """The connection of which something has been `put` here is such a one now."""
+        if fd < self._count:
+            self._memory[fd * SIZE] = whose
+
     def forget(self, fd: int) -> None:
         """It is closed: whatever has the number next is something else."""
         if fd < self._count:
-            self._memory[fd * SIZE] = Whose.NOBODY_SAID
+            self._memory[fd * SIZE] = _NOBODY_SAID
 
     def get(self, fd: int) -> Mark:
         """What was said of it last."""

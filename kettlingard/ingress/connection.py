@@ -8,20 +8,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kettlingar.transport.timeouts import Deadlines
-from kettlingard.core.custody import Stage
+from kettlingard.core.custody import Stage, Touch
 from kettlingard.core.marks import Whose
 from kettlingard.core.passage import PassedConnection
+from kettlingard.host.touch import touch_of
 
 from .front import Front
+
+NONE = -1  # the descriptor of a copy that is closed
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """An accepted connection until its worker says `done`."""
+    """An accepted connection until its worker says `done`.
+
+    Its descriptor alone: a socket object is made only for those that end with us.
+    """
 
     number: int
     front: Front
-    sock: socket.socket | None  # our copy; None once an answer has begun
+    fd: int  # our copy; NONE once an answer has begun
     stage: Stage = Stage.HELD
     waiting: Deadlines[Connection] | None = None  # where its time in the hold is kept
     since: float = 0.0  # when that began
@@ -30,44 +36,57 @@ class Connection:
 
     def mark(self, whose: Whose) -> None:
         """Have our custodian know whose it is, should we be killed."""
-        if self.sock is not None:
-            self.front.mark(self.sock.fileno(), whose, self.number)
+        marks = self.front.marks
+        if marks is not None and self.fd >= 0:
+            marks.put(self.fd, whose, self.number, self.front.key)
+
+    def mark_theirs(self) -> None:
+        """The same, of one that was marked before and is a worker's now."""
+        marks = self.front.marks
+        if marks is not None and self.fd >= 0:
+            marks.becomes(self.fd, Whose.THEIRS)
 
     def copy(self) -> int:
         """A descriptor to give away. At our limit it is our only one: rather served than safe."""
-        assert self.sock is not None
         try:
-            return os.dup(self.sock.fileno())
+            return os.dup(self.fd)
         except OSError:
-            return self.let_go().detach()
+            return self.let_go()
 
-    def let_go(self) -> socket.socket:
+    def let_go(self) -> int:
         """Our copy, which is the caller's now."""
-        assert self.sock is not None
-        sock, self.sock = self.sock, None
-        self.front.forget(sock.fileno())
-        return sock
+        fd, self.fd = self.fd, NONE
+        self.front.forget(fd)
+        return fd
+
+    def touch(self) -> Touch:
+        """What was done with it, as the kernel says."""
+        sock = socket.socket(fileno=self.fd)
+        try:
+            return touch_of(sock)
+        finally:
+            sock.detach()
 
     def cut(self) -> None:
         """End it as its worker's death would have, had we not kept a copy."""
-        if self.sock is not None:
-            with suppress(OSError):  # the client has gone
-                self.sock.shutdown(socket.SHUT_RDWR)  # whoever else has a copy
-        self.close()
+        if self.fd >= 0:
+            with socket.socket(fileno=self.let_go()) as sock, suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # whoever else has a copy; OSError: it has gone
 
     def packed(self) -> PassedConnection:
         """As it is passed on to our next version."""
-        fd = self.sock.fileno() if self.sock is not None else -1
         stream = self.front.spec.stream
-        return PassedConnection(self.number, stream, self.stage, fd, self.waited, self.answered)
+        return PassedConnection(
+            self.number, stream, self.stage, self.fd, self.waited, self.answered
+        )
 
     def close(self) -> None:
         """Close our copy; a worker's lives on."""
-        if self.sock is not None:
-            number = self.sock.fileno()
-            self.sock.close()
-            self.front.forget(number)
-            self.sock = None
+        fd = self.fd
+        if fd >= 0:
+            self.fd = NONE
+            os.close(fd)
+            self.front.forget(fd)
 
 
 _WHOSE = {Stage.HELD: Whose.OURS, Stage.SENT: Whose.SENT}
@@ -75,11 +94,9 @@ _WHOSE = {Stage.HELD: Whose.OURS, Stage.SENT: Whose.SENT}
 
 def unpacked(passed: PassedConnection, front: Front) -> Connection:
     """The connection that was packed."""
-    sock = socket.socket(fileno=passed.fd) if passed.fd >= 0 else None
-    if sock is not None:
-        sock.setblocking(False)
+    if passed.fd >= 0:
         os.set_inheritable(passed.fd, False)
-    one = Connection(passed.number, front, sock, passed.stage, waited=passed.waited)
+    one = Connection(passed.number, front, passed.fd, passed.stage, waited=passed.waited)
     one.answered = passed.answered
     one.mark(_WHOSE.get(one.stage, Whose.THEIRS))
     return one

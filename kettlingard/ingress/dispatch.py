@@ -11,7 +11,7 @@ from kettlingard.core.listeners import SharedListener
 
 from .connection import Connection
 from .hold import Hold
-from .worker import Worker
+from .worker import CREDIT, Worker
 
 MOST = 250  # descriptors in one message
 
@@ -20,19 +20,20 @@ Parcels = dict[tuple[int, str], list[Connection]]  # by run and listener
 
 def assigned(hold: Hold, workers: Mapping[int, Worker]) -> Parcels:
     """Take from the queue all for whom there is room: each is its worker's from here on."""
-    room = {run: worker.unfinished for run, worker in workers.items() if worker.has_room}
+    room = {run: one.unfinished for run, one in sorted(workers.items()) if one.has_room}
     parcels: Parcels = {}
-    while room and hold:
-        connection = hold.first()
+    for _ in range(len(hold)):
+        if not room:
+            break
+        connection = hold.take()
         front = connection.front
         run = choose(front.spec.balance, room, front.last)
         assert run is not None
         front.last = run
-        hold.remove(connection)
         worker = workers[run]
         worker.give(connection)
         room[run] += 1
-        if not worker.has_room:
+        if worker.untaken >= CREDIT:
             del room[run]
         parcels.setdefault((run, front.spec.name), []).append(connection)
     return parcels

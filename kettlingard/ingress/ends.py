@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 from kettlingard.core.custody import Fate, fate, rescued
 from kettlingard.core.marks import Whose
 from kettlingard.host.refusal import Refusals, unavailable
-from kettlingard.host.touch import touch_of
 
 from .connection import Connection
 from .worker import Counts, Worker
@@ -47,15 +47,14 @@ class Ends:
 
     def rescued(self, whose: Whose, connection: Connection, *, known: bool) -> bool:
         """May this connection of a killed supervisor go to a worker? If not, it has been ended."""
-        assert connection.sock is not None
-        return self._meets(connection, rescued(whose, touch_of(connection.sock), known=known))
+        return self._meets(connection, rescued(whose, connection.touch(), known=known))
 
     def _survives(self, connection: Connection) -> bool:
-        if connection.sock is None:
+        if connection.fd < 0:
             self.counts.lost += 1
             return False
-        touch, answered = touch_of(connection.sock), connection.answered
-        return self._meets(connection, fate(connection.stage, touch, answered=answered))
+        what = fate(connection.stage, connection.touch(), answered=connection.answered)
+        return self._meets(connection, what)
 
     def _meets(self, connection: Connection, what: Fate) -> bool:
         if what is Fate.AGAIN:
@@ -70,6 +69,6 @@ class Ends:
         return False
 
     def _refuse(self, connection: Connection, answer: bytes) -> None:
-        if connection.sock is not None:
+        if connection.fd >= 0:
             self.counts.answered_503 += 1
-            self._refusals.refuse(connection.let_go(), answer)
+            self._refusals.refuse(socket.socket(fileno=connection.let_go()), answer)

@@ -27,7 +27,7 @@ _QUEUED_AT = 24  # tcpi_unacked: of a listening socket, connections that wait to
 
 
 class Front:
-    """Owns a listening socket; gives each accepted one to `on_connection(front, sock)`."""
+    """Owns a listening socket; gives the descriptors of what it accepts to `on_connections(front, fds)`."""
 
     def __init__(
         self,
@@ -35,8 +35,7 @@ class Front:
         spec: ListenerSpec,
         sock: socket.socket,
         *,
-        on_connection: Callable[[Front, socket.socket], None],
-        after_batch: Callable[[], None],
+        on_connections: Callable[[Front, list[int]], None],
         refusal: bytes,
         goes_on: Callable[[], bool],
         marks: Marks | None = None,
@@ -48,16 +47,14 @@ class Front:
         self._loop = loop
         self._silent_until = 0.0
         self._whose = Whose.NOBODY_SAID
-        self._marks, self.key = marks, key  # by which our custodian knows it
+        self.marks, self.key = marks, key  # where, and by what, our custodian knows it
         self._goes_on = goes_on  # asked at its end: has somebody else it too, who goes on with it?
         self._inode = _inode(spec.stream)
 
-        def accepted(connection: socket.socket, _address: Any) -> None:
-            on_connection(self, connection)
+        def accepted(fds: list[int]) -> None:
+            on_connections(self, fds)
 
-        self._acceptor = Acceptor(
-            loop, sock, accepted, self._trouble, refusal=refusal, after_batch=after_batch
-        )
+        self._acceptor = Acceptor(loop, sock, accepted, self._trouble, refusal=refusal)
 
     def _trouble(self, error: OSError) -> None:
         if self._loop.time() < self._silent_until:
@@ -72,8 +69,8 @@ class Front:
 
     def mark(self, fd: int, whose: Whose, number: int) -> None:
         """Have our custodian know whose this connection of ours is."""
-        if self._marks is not None:
-            self._marks.put(fd, whose, number, self.key)
+        if self.marks is not None:
+            self.marks.put(fd, whose, number, self.key)
 
     def guard(self, whose: Whose) -> None:
         """Say who has the listening socket itself."""
@@ -83,8 +80,8 @@ class Front:
 
     def forget(self, fd: int) -> None:
         """It is closed, or not ours any more."""
-        if self._marks is not None:
-            self._marks.forget(fd)
+        if self.marks is not None:
+            self.marks.forget(fd)
 
     def took(self, name: Any) -> bool:
         """May a connection whose own end has this name have come by this listener?"""
@@ -110,6 +107,11 @@ class Front:
             own(self.spec.stream, (ours[0] if uid < 0 else uid, ours[1] if gid < 0 else gid))
         except (ValueError, OSError) as why:
             log.error("socket not given away address=%s: %s", self.spec.stream, why)  # noqa: TRY400  no defect
+
+    @property
+    def family(self) -> int:
+        """Of what comes by it."""
+        return self._acceptor.sock.family
 
     def fileno(self) -> int:
         """The descriptor, to be kept over an exec."""

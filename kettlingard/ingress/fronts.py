@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -16,18 +17,49 @@ from kettlingard.core.marks import Whose
 from kettlingard.errors import ListenError
 from kettlingard.host.custodian import Kept
 from kettlingard.host.listeners import is_path
+from kettlingard.host.marks import Marks
 
 from .front import Front
+from .opening import Opening
 
 log = logging.getLogger(__name__)
 
 
 class Fronts:
-    """Owns the open listeners. `make(spec)` opens one, or raises ListenError."""
+    """Owns the open listeners, whose sockets come from `opening`.
 
-    def __init__(self, make: Callable[[ListenerSpec], Front]) -> None:
-        self._make = make
+    `on_connections(front, fds)` gets what they accept; `refusal` is the answer where no
+    descriptor is left for one more.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        opening: Opening,
+        on_connections: Callable[[Front, list[int]], None],
+        refusal: bytes,
+        marks: Marks | None,
+    ) -> None:
+        self._loop = loop
+        self._opening = opening
+        self._on_connections = on_connections
+        self._refusal = refusal
+        self._marks = marks
         self._open: list[Front] = []
+
+    def _make(self, spec: ListenerSpec) -> Front:
+        """Open one, or raise ListenError."""
+        sock, handed = self._opening.open(spec)
+        return Front(
+            self._loop,
+            spec,
+            sock,
+            on_connections=self._on_connections,
+            refusal=self._refusal,
+            goes_on=lambda: handed or self._opening.goes_on(spec),
+            marks=self._marks,
+            key=self._opening.key(spec),
+        )
 
     def __len__(self) -> int:
         return len(self._open)
@@ -123,6 +155,7 @@ class Fronts:
         for front in self._open:
             front.close()
         self._open = []
+        self._opening.close()
 
 
 def way_of(front: Front) -> Way:

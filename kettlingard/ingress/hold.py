@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 
 from kettlingar.transport.timeouts import Deadlines
@@ -23,40 +23,41 @@ class Hold:
         self._loop = loop
         self._on_expired = on_expired
         self._queue: OrderedDict[int, Connection] = OrderedDict()
-        self._new: list[Connection] = []  # came since the last `settle`
+        self._back: list[Connection] = []  # of the queue, those whose time has not begun again
+        self._new: deque[Connection] = deque()  # came since the last `settle`: behind the queue
         self._count: Counter[str] = Counter()  # settled ones, by listener
         self._deadlines: dict[float, Deadlines[Connection]] = {}  # by their seconds
 
     def __iter__(self) -> Iterator[Connection]:
-        return iter(self._queue.values())
+        yield from self._queue.values()
+        yield from self._new
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._new)
 
     def held_for(self, front: Front) -> int:
         """How many wait that came by this listener."""
         return self._count[front.spec.name]
 
-    def add(self, connection: Connection) -> None:
-        """At the end of the queue. It is settled later, if nobody takes it before."""
-        self._queue[connection.number] = connection
-        self._new.append(connection)
+    def add(self, connections: Iterable[Connection]) -> None:
+        """At the end of the queue. They are settled later, if nobody takes them before."""
+        self._new.extend(connections)
 
     def add_first(self, connections: Iterable[Connection]) -> None:
         """At the head of the queue: they have waited already."""
         for connection in reversed(list(connections)):
             connection.stage = Stage.HELD
-            self.add(connection)
+            self._back.append(connection)
+            self._queue[connection.number] = connection
             self._queue.move_to_end(connection.number, last=False)
 
-    def first(self) -> Connection:
-        """The one that is next. There must be one."""
-        return next(iter(self._queue.values()))
-
-    def remove(self, connection: Connection) -> None:
-        """It waits no longer. Before `settle` this costs next to nothing."""
-        if self._queue.pop(connection.number, None) is not None:
-            self._unsettle(connection)
+    def take(self) -> Connection:
+        """The next one, which waits no longer. There must be one."""
+        if not self._queue:
+            return self._new.popleft()
+        _, connection = self._queue.popitem(last=False)
+        self._unsettle(connection)
+        return connection
 
     def settle(self) -> list[Connection]:
         """Those that came and were not taken must wait: start their time.
@@ -64,15 +65,16 @@ class Hold:
         Returns, and removes, those for which there is no room, no time or no service.
         """
         too_many: list[Connection] = []
-        new, self._new = self._new, []
-        for one in new:
-            if one.number not in self._queue:
-                continue
+        back = [one for one in self._back if one.number in self._queue]
+        for one in (*back, *self._new):
             if self._may_wait(one):
+                self._queue[one.number] = one
                 self._start(one)
             else:
-                del self._queue[one.number]
+                self._queue.pop(one.number, None)
                 too_many.append(one)
+        self._back.clear()
+        self._new.clear()
         return too_many
 
     def _may_wait(self, one: Connection) -> bool:
@@ -90,10 +92,8 @@ class Hold:
 
     def empty(self) -> list[Connection]:
         """Give up all of them."""
-        everything = list(self._queue.values())
-        for one in everything:
-            self.remove(one)
-        self._new.clear()
+        everything = [self.take() for _ in range(len(self))]
+        self._back.clear()
         for deadlines in self._deadlines.values():
             deadlines.close()
         self._deadlines.clear()
@@ -112,5 +112,6 @@ class Hold:
             self._count[connection.front.spec.name] -= 1
 
     def _expired(self, connection: Connection) -> None:
-        self.remove(connection)
+        del self._queue[connection.number]
+        self._unsettle(connection)
         self._on_expired(connection)

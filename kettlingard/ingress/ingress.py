@@ -21,7 +21,6 @@ from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Progress
 from kettlingard.core.listeners import ListenerSpec
-from kettlingard.core.marks import key_of
 from kettlingard.core.passage import PassedService
 from kettlingard.host.custodian import Kept
 from kettlingard.host.handed import Handed
@@ -58,17 +57,16 @@ class Ingress:
         router: Router | None = None,
     ) -> None:
         self._router = router  # has listeners by which some of our connections come
-        self._marks = marks
         self._loop = loop
         self._service = service
         self._numbers = count(1)
-        self._opening = Opening(service, handed or Handed([]))
         self._accepts = True  # else those who have copies of the listeners do
-        self._fronts = Fronts(self._front)
         self._workers: dict[int, Worker] = {}
         self.on_load: Callable[[], None] = _nobody_asks  # connections came or went
         self._ends = Ends(service, refusals, Counts())
         self._hold = Hold(loop, self._ends.sorry)
+        self._opening = Opening(service, handed or Handed([]))
+        self._fronts = Fronts(loop, self._opening, self._accepted, self._ends.nobody, marks)
 
     # --- listeners ---
 
@@ -99,24 +97,9 @@ class Ingress:
         """Sockets that workers guarded: used by `open` instead of new ones."""
         self._opening.inherit(listeners)
 
-    def _front(self, spec: ListenerSpec) -> Front:
-        sock, handed = self._opening.open(spec)
-        return Front(
-            self._loop,
-            spec,
-            sock,
-            on_connection=self._accepted,
-            after_batch=self._dispatch,
-            refusal=self._ends.nobody,
-            goes_on=lambda: handed or self._opening.goes_on(spec),
-            marks=self._marks,
-            key=key_of(self._service, spec.stream),
-        )
-
     def close(self) -> None:
         """Listen no longer, refuse who waits. What workers have, they may finish."""
         self._fronts.close()
-        self._opening.close()
         for connection in self._hold.empty():
             self._ends.sorry(connection)
 
@@ -216,40 +199,43 @@ class Ingress:
             if front is None:
                 others.append(one)
                 continue
-            connection = Connection(next(self._numbers), front, one.sock)
+            connection = Connection(next(self._numbers), front, one.sock.detach())
             known = not sure or one.mark.number in inherited
             if self._ends.rescued(one.mark.whose, connection, known=known):
-                self._hold.add(connection)
+                self._hold.add([connection])
         self._dispatch()
         return others
 
     def take(self, front: Front, sock: socket.socket) -> None:
         """A connection that came by a listener which is not ours alone, for one request."""
-        self._accepted(front, sock)
-        self._dispatch()
+        self._accepted(front, [sock.detach()])
 
     def placed(self, run: int, moved: messages.Moved, fds: Sequence[int]) -> None:
         """It has been answered: its next request is looked at before anybody gets it."""
         worker = self._workers.get(run)
         for number, fd in zip(moved.ids, fds, strict=True):
-            sock = socket.socket(fileno=fd)
             if worker is not None:
                 worker.inherited.discard(number)
-                worker.lose(number)
+                lost = worker.lose(number)
+                if lost is not None:
+                    lost.close()
+            sock = socket.socket(fileno=fd)
             if self._router is None:
                 sock.close()
             else:
                 self._router.again(moved.listener, sock)
         self.on_load()
 
-    def _accepted(self, front: Front, sock: socket.socket) -> None:
-        self._hold.add(Connection(next(self._numbers), front, sock))
+    def _accepted(self, front: Front, fds: list[int]) -> None:
+        numbers = self._numbers
+        self._hold.add([Connection(next(numbers), front, fd) for fd in fds])
+        self._dispatch()
 
     def _again(self, connections: list[Connection]) -> None:
         """Give to others what a worker did not touch."""
-        lost = [one for one in connections if one.sock is None]
+        lost = [one for one in connections if one.fd < 0]
         self._ends.counts.lost += len(lost)
-        kept = [one for one in connections if one.sock is not None]
+        kept = [one for one in connections if one.fd >= 0]
         self._ends.counts.redispatched += len(kept)
         self._ends.counts.passed -= len(kept)  # they will be counted again
         self._hold.add_first(kept)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
+import os
 from collections.abc import Iterable, Iterator
 
-from .connection import Connection
+from .connection import NONE, Connection
 from .front import Front
 from .worker import Worker
 
@@ -23,13 +23,12 @@ def given_away(
     """
     kept: list[Connection] = []
     for number, fd in moved:
-        sock = socket.socket(fileno=fd)
-        sock.setblocking(False)
         if worker is None or front is None:
-            sock.close()
+            os.close(fd)
             continue
         worker.inherited.discard(number)
-        one = worker.lose(number) or Connection(next(new_numbers), front, None)
-        one.sock, one.answered = sock, True
+        one = worker.lose(number) or Connection(next(new_numbers), front, NONE)
+        one.close()
+        one.fd, one.answered = fd, True
         kept.append(one)
     return kept

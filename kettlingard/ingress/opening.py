@@ -29,15 +29,20 @@ class Opening:
 
     def open(self, spec: ListenerSpec) -> tuple[socket.socket, bool]:
         """A listening socket, and whether somebody else has it too. Raises ListenError."""
-        key = key_of(self._service, spec.stream)
         sock = self._inherited.pop(spec.stream, None)
         if sock is None:
             handed = self._handed.copy(f"{self._service}.{spec.name}", spec.stream)
             if handed is not None:
                 return handed, True
-            sock = self._handed.kept(key, spec.stream) or listen(spec.stream, _manner(spec))
+            sock = self._handed.kept(self.key(spec), spec.stream) or listen(
+                spec.stream, _manner(spec)
+            )
         self._handed.store.put(self._kept_as(spec), sock.fileno())
         return sock, False
+
+    def key(self, spec: ListenerSpec) -> int:
+        """By which custodians know what comes by it."""
+        return key_of(self._service, spec.stream)
 
     def goes_on(self, spec: ListenerSpec) -> bool:
         """It is to be closed: is it kept open for the next supervisor?"""
@@ -48,7 +53,7 @@ class Opening:
         return False
 
     def _kept_as(self, spec: ListenerSpec) -> str:
-        return name_of(self._service, spec.name, key_of(self._service, spec.stream))
+        return name_of(self._service, spec.name, self.key(spec))
 
     def close(self) -> None:
         """Those that nobody has asked for."""

@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from kettlingar.transport.acceptor import stream_of
 from kettlingar.transport.timeouts import Deadlines
 from kettlingard.core.listeners import ListenerSpec, SharedListener
-from kettlingard.core.marks import Whose, key_of
+from kettlingard.core.marks import Whose
 from kettlingard.core.passage import PassedShared
 from kettlingard.core.peek import read_head
 from kettlingard.core.routes import Request, Table, choose
@@ -64,10 +65,10 @@ class Router:
     ) -> None:
         self._loop = loop
         self._refusals = refusals
-        self._marks = marks
         self.give: Give = _to_nobody
         self._opening = Opening(OWNER, handed)
-        self._fronts = Fronts(self._front)
+        refusal = unavailable("kettlingard has no descriptors left; please try again")
+        self._fronts = Fronts(loop, self._opening, self._accepted, refusal, marks)
         self._routes: Table = {}
         self._visitors: dict[Visitor, None] = {}  # the longest waiting first
         self._deadlines: dict[float, Deadlines[Visitor]] = {}
@@ -78,20 +79,6 @@ class Router:
         """Listen on exactly these. Raises ListenError, and then nothing has changed."""
         self._fronts.become(specs)
         self._fronts.guarded(by_workers=False)  # no worker has copies: they could not tell whose
-
-    def _front(self, spec: ListenerSpec) -> Front:
-        sock, handed = self._opening.open(spec)
-        return Front(
-            self._loop,
-            spec,
-            sock,
-            on_connection=self._accepted,
-            after_batch=lambda: None,
-            refusal=unavailable("kettlingard has no descriptors left; please try again"),
-            goes_on=lambda: handed or self._opening.goes_on(spec),
-            marks=self._marks,
-            key=key_of(OWNER, spec.stream),
-        )
 
     def become(self, routes: Table) -> None:
         """Place requests by these from now on."""
@@ -104,8 +91,9 @@ class Router:
 
     # --- connections ---
 
-    def _accepted(self, front: Front, sock: socket.socket) -> None:
-        self._look(Visitor(front, sock))
+    def _accepted(self, front: Front, fds: list[int]) -> None:
+        for fd in fds:
+            self._look(Visitor(front, stream_of(fd, front.family)))
 
     def again(self, listener: str, sock: socket.socket) -> None:
         """It has had an answer, and its client keeps it open."""
@@ -248,7 +236,6 @@ class Router:
     def close(self) -> None:
         """Listen no longer."""
         self._fronts.close()
-        self._opening.close()
         for visitor in list(self._visitors):
             self._close(visitor)
         for deadlines in self._deadlines.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from kettlingar.transport.channel import Channel
@@ -64,18 +64,17 @@ class Worker:
     def hear(self, said: Progress) -> None:
         """How far it is. What it gives back is the caller's to hear."""
         self.inherited.update(said.own)
-        for number in said.taken:
-            self._taken(number)
+        self._taken(said.taken)
         for number in said.answering:
             self._answering(number)
-        for number in said.done:
-            self._done(number)
+        self._done(said.done)
 
-    def _taken(self, number: int) -> None:
-        """The worker has it in its hands."""
-        connection = self._advance(number, Stage.TAKEN)
-        if connection is not None:
-            connection.mark(Whose.THEIRS)
+    def _taken(self, numbers: Sequence[int]) -> None:
+        """The worker has them in its hands."""
+        for number in numbers:
+            connection = self._advance(number, Stage.TAKEN)
+            if connection is not None:
+                connection.mark_theirs()
 
     def _answering(self, number: int) -> None:
         """An answer has begun: nobody else can give one, so our copy is needed no longer."""
@@ -83,14 +82,17 @@ class Worker:
         if connection is not None:
             connection.close()
 
-    def _done(self, number: int) -> None:
-        """It has ended."""
-        self._answering(number)
-        self.connections.pop(number, None)
-        self.inherited.discard(number)
+    def _done(self, numbers: Sequence[int]) -> None:
+        """They have ended."""
+        for number in numbers:
+            connection = self.lose(number)
+            if connection is None:
+                self.inherited.discard(number)
+            else:
+                connection.close()
 
     def lose(self, number: int) -> Connection | None:
-        """The worker has given it back."""
+        """It is not the worker's any more."""
         connection = self.connections.pop(number, None)
         if connection is not None:
             self.untaken -= connection.stage is Stage.SENT

@@ -21,7 +21,6 @@ from kettlingard.core.listeners import ListenerSpec
 from kettlingard.host.reap import Reaper
 from kettlingard.host.refusal import Refusals
 from kettlingard.host.spawn import Child, SpawnRequest, spawn
-from kettlingard.host.touch import touch_of
 from kettlingard.ingress import Ingress
 from tests.helpers import ROOT
 
@@ -124,7 +123,7 @@ async def fact(true: Callable[[], object], what: str = "") -> None:
 def touch(f: Farm, run: int) -> Touch:
     """What the kernel says of the run's one connection."""
     [connection] = f.ingress._workers[run].connections.values()
-    return touch_of(connection.sock)
+    return connection.touch()
 
 
 class Client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kettlingard.core.custody import Stage, Touch
+from kettlingard.ingress.connection import NONE
 from tests.integration.ingress.conftest import Client, Farm, fact, touch
 
 
@@ -109,7 +110,7 @@ def test_once_an_answer_has_begun_our_copy_is_closed(run_async, farm):
             client = await Client.connect(address)
             await fact(lambda: stage_of(f, dying) is Stage.ANSWERING)
             [connection] = f.ingress._workers[dying].connections.values()
-            assert connection.sock is None
+            assert connection.fd == NONE
             assert f.ingress.in_flight(dying) == 1
             await f.kill(dying)
             assert (await client.answer()).endswith(b"\r\n\r\n")
