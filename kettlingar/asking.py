@@ -15,14 +15,14 @@ from .errors import NotRunning
 
 PATIENCE = 15.0  # seconds for the supervisor's answer; it may itself wait for a worker
 
-Say = Callable[[messages.Ask], None]
+Say = Callable[[messages.Ask | messages.Extend | messages.Status], None]
 
 
 class Asker:
     """Questions to the supervisor, and who waits for the answers."""
 
     def __init__(self, say: Say) -> None:
-        self._say = say
+        self.tell = say
         self._last = 0
         self._waiting: dict[int, asyncio.Future[socket.socket]] = {}
 
@@ -31,7 +31,7 @@ class Asker:
         self._last += 1
         number = self._last
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._say(messages.Ask(number=number, service=service))
+        self.tell(messages.Ask(number=number, service=service))
         try:
             async with asyncio.timeout(PATIENCE):
                 sock: socket.socket = await answer

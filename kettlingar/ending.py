@@ -44,7 +44,7 @@ class Ending:
         await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         if not draining.done():
-            server.hang_up(lambda _origin: True)
+            server.cut()
         await draining
 
     async def allowed(self) -> None:

@@ -27,6 +27,7 @@ from .stepping import rest_of
 log = logging.getLogger(__name__)
 
 LINGER = 2.0  # seconds in which a client may read why it was refused
+LISTED = 20  # connections that the log names when a drain is cut
 
 
 class Observer(Protocol):
@@ -163,11 +164,17 @@ class Server:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("drain cut connections=%d after=%.1fs", len(self.connections), seconds)
-            for connection in list(self.connections):
-                connection.abort()
+            self.cut()
             return False
         return True
+
+    def cut(self) -> None:
+        """End what a drain has left; the log says whose it was."""
+        left = list(self.connections)
+        peers = [str(connection.stream.peername) for connection in left[:LISTED]]
+        log.warning("drain cut connections=%d from=%s", len(left), ", ".join(peers))
+        for connection in left:
+            connection.abort()
 
     def _give_back(self, connection: Connection) -> bool:
         """Its client has not spoken yet: closing it now would look like a request that was lost."""

@@ -175,6 +175,8 @@ def _instance(run: Record) -> list[str]:
     if reason := run.get("reason"):
         facts.append(printable(str(reason)))
     lines = [f"  /{run['instance']}  {run['state']:8} {'  '.join(facts)}".rstrip()]
+    if said := run.get("status"):
+        lines.append(f"      says {printable(str(said))}")
     if end := run.get("last_end"):
         lines.append(f"      last end {printable(_end(end))}")
     return lines
