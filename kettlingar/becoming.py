@@ -64,12 +64,14 @@ def settle() -> None:
 
 
 def _settle_signals() -> None:
-    """As Python has them at its start, whatever a preloaded module did."""
+    """As Python has them at its start, whatever a preloaded module did; but SIGINT ends it at once.
+
+    Python's own handler for that one would only be replaced twice, by each worker, at some length.
+    """
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
-        if callable(signal.getsignal(number)) and number != signal.SIGINT:
+        if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -113,9 +115,12 @@ def _descriptors(_order: Fork, given: Given) -> None:
 def _environment(order: Fork, given: Given) -> None:
     for name in _inherited.keys() - order.env.keys():
         del os.environ[name]  # by unsetenv: C code sees the same
-    os.environ.update(order.env.items() - _inherited.items())
+    for name, value in order.env.items():
+        if _inherited.get(name) != value:
+            os.environ[name] = value
     os.environ["KETTLINGARD_CHANNEL"] = str(given.channel)
-    time.tzset()
+    if order.env.get("TZ") != _inherited.get("TZ"):
+        time.tzset()
     mark = order.env.get("KETTLINGARD_RUN", "").encode()
     if _run_at and len(mark) == RUN_LENGTH:
         ctypes.memmove(_run_at, mark, RUN_LENGTH)

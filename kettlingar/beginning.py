@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 
@@ -33,8 +34,11 @@ class NotBegunError(Exception):
         self.step = step
 
 
-async def begin(setup: messages.Setup, reports: Reports) -> Runtime:
-    """Import the service, configure it, and let it prepare for its first request."""
+async def begin(setup: messages.Setup, reports: Reports, stop: asyncio.Event) -> Runtime:
+    """Import the service, configure it, and let it prepare for its first request.
+
+    By `stop` a signal, or the service itself, says that it is to end.
+    """
     begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
     set_rate(*setup.log_rate)
     step = "import"
@@ -46,7 +50,7 @@ async def begin(setup: messages.Setup, reports: Reports) -> Runtime:
         kitten = _configured(kitten_class, setup)
         step = "init"
         settings = settings_of(kitten, setup.secret, setup.public_methods)
-        runtime = Runtime(kitten, settings, reports)
+        runtime = Runtime(kitten, settings, reports, stop)
         watch_signals(runtime.stop_wanted)
         await runtime.begin([])
         settle()
@@ -60,13 +64,14 @@ async def begin(setup: messages.Setup, reports: Reports) -> Runtime:
 def ready(setup: messages.Setup, kitten: RPCKitten) -> messages.Ready:
     """What the supervisor is told of a service that has begun."""
     config = kitten.config
+    hooks = {*dir(type(kitten)), *vars(kitten)}
     return messages.Ready(
         kitten=setup.kitten,
         version=version_of(type(kitten)),
         app_name=config.app_name,
         worker_name=config.worker_name,
         methods=[method_record(method, docs=True) for method in kitten.methods],
-        live_config=[n for n in config.as_dict() if hasattr(kitten, f"on_config_{n}")],
+        live_config=[name for name in config.as_dict() if f"on_config_{name}" in hooks],
     )
 
 

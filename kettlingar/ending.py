@@ -7,14 +7,27 @@ import asyncio
 from .server import Server
 
 
+class _Word(asyncio.Event):
+    """Whoever says it rings a bell that is common to several: to wait for any of them takes no task."""
+
+    def __init__(self, bell: asyncio.Event) -> None:
+        super().__init__()
+        self._bell = bell
+
+    def set(self) -> None:
+        super().set()
+        self._bell.set()
+
+
 class Ending:
     """Who has asked for the end so far: a signal (`stop`), the supervisor, or nobody there to ask."""
 
     def __init__(self) -> None:
-        self.stop: asyncio.Event = asyncio.Event()  # the runtime's, once there is one
-        self.drain: asyncio.Event = asyncio.Event()
-        self.quit: asyncio.Event = asyncio.Event()
-        self.alone: asyncio.Event = asyncio.Event()  # there is no supervisor
+        self._bell = asyncio.Event()
+        self.stop = _Word(self._bell)  # the runtime's, too
+        self.drain = _Word(self._bell)
+        self.quit = _Word(self._bell)
+        self.alone = _Word(self._bell)  # there is no supervisor
         self._seconds = 0.0
 
     def drain_within(self, seconds: float) -> None:
@@ -34,13 +47,13 @@ class Ending:
 
     async def wanted(self) -> None:
         """Wait until anybody does."""
-        await first(self.stop, self.drain, self.quit)
+        await self._first(self.stop, self.drain, self.quit)
 
     async def drained(self, server: Server, own_seconds: float) -> None:
         """Finish what runs; Quit, or a TERM that comes while draining, cuts that short."""
         asked = self.asked
         draining = asyncio.create_task(server.drain(self._seconds if asked else own_seconds))
-        hurry = asyncio.create_task(first(self.quit, self.stop) if asked else first(self.quit))
+        hurry = asyncio.create_task(self._first(self.quit, *([self.stop] if asked else [])))
         await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         if not draining.done():
@@ -50,14 +63,10 @@ class Ending:
     async def allowed(self) -> None:
         """Wait for the supervisor's last word, if it has asked for the end."""
         if self.asked:
-            await first(self.quit, self.stop, self.alone)
+            await self._first(self.quit, self.stop, self.alone)
 
-
-async def first(*events: asyncio.Event) -> None:
-    """Wait for any of these."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
+    async def _first(self, *words: _Word) -> None:
+        """Wait for any of these."""
+        while not any(word.is_set() for word in words):
+            self._bell.clear()
+            await self._bell.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from typing import Any
 
@@ -93,14 +94,19 @@ def set_rate(lines: int, seconds: float) -> None:
         handler.filters[:] = [RateLimit(lines, seconds)] if lines else []
 
 
+# Made before any fork, not by each worker.
+_text = TextLines(TEXT)
+_handler = logging.StreamHandler()
+
+
 def begin_logging(
     level: int | str, style: str = "text", service: str = "", instance: int = 0
 ) -> None:
     """Log to stderr from `level` on; `style` is `text` or `json`."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines(service, instance) if style == "json" else TextLines(TEXT))
+    _handler.setStream(sys.stderr)
+    _handler.setFormatter(JsonLines(service, instance) if style == "json" else _text)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_handler]
     root.setLevel(level_number(level) or logging.INFO)
 
 

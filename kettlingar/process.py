@@ -123,10 +123,16 @@ def _base_class(cls: type) -> type:
 class Runtime:
     """A kitten at work in this process: its server, and the way to its end."""
 
-    def __init__(self, kitten: RPCKitten, settings: Settings, observer: Observer | None) -> None:
+    def __init__(
+        self,
+        kitten: RPCKitten,
+        settings: Settings,
+        observer: Observer | None,
+        stop: asyncio.Event | None = None,
+    ) -> None:
         self.kitten = kitten
         self._home = Home(settings)
-        self.stop_wanted = kitten.stop_wanted = asyncio.Event()
+        self.stop_wanted = kitten.stop_wanted = stop or asyncio.Event()
         self.server = Server(kitten, settings, hooks_of(kitten), observer)
         self._extra: list[asyncio.Task[None]] = []
 

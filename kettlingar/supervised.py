@@ -74,7 +74,7 @@ class Worker:
         self._channel.send(_hello())
         setup = await self._setup
         try:
-            runtime = await begin(setup, self._reports)
+            runtime = await begin(setup, self._reports, self._ending.stop)
         except NotBegunError as why:
             return self._failed(why.step, why.__cause__ or why)
         self._runtime = runtime
@@ -87,7 +87,6 @@ class Worker:
 
     async def _serve(self, runtime: Runtime, intake: Intake) -> None:
         ending = self._ending
-        ending.stop = runtime.stop_wanted
         await ending.wanted()
         self._guarded.close()
         intake.end()

@@ -25,6 +25,7 @@ import traceback
 
 import msgspec
 
+from kettlingar.api.describe import method_record
 from kettlingar.config.schema import read_schema
 from kettlingar.transport import messages
 from kettlingar.transport.channel import MAX_PACKET, decoder_of
@@ -46,9 +47,9 @@ from ._version import __version__
 from .becoming import Given, become, settle
 from .failures import in_one_line
 from .kitten import RPCKitten
+from .supervised import run
 
-# What a worker would import first; a loop's library only where it is installed.
-RUNTIME = ("kettlingar.supervised", "kettlingar.zygote")
+# What a worker would import first, beside what stands above.
 OPTIONAL = ("uvloop", "setproctitle")
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -74,24 +75,25 @@ def main() -> int:
     sock = socket.socket(fileno=int(number))
     sock.setblocking(True)
     os.set_inheritable(sock.fileno(), False)
-    if not _serve(sock):
+    files: dict[str, Stamp] = {}  # stays: a worker that freed it would write to all of its pages
+    if not _serve(sock, files):
         return 0
     # From here on this is a worker, and nothing of the zygote is on the stack:
     # it ends as every Python program does, by returning.
-    from .supervised import run
-
     return run()
 
 
-def _serve(sock: socket.socket) -> bool:
-    """Fork what is asked for. True: this is a worker; False: it is over."""
-    files: dict[str, Stamp] = {}
+def _serve(sock: socket.socket, files: dict[str, Stamp]) -> bool:
+    """Fork what is asked for. True: this is a worker; False: it is over.
+
+    `files` are those that were imported, as they were then.
+    """
     try:
         while (said := _receive(sock)) is not None:
             order, fds = said
             if isinstance(order, Preload):
                 close_all(fds)
-                files = _warm(order)
+                files.update(_warm(order))
                 _send(sock, Warm(PROTOCOL, __version__, len(files)))
                 continue
             if _answered(sock, order, fds, files):
@@ -148,18 +150,25 @@ def _warm(order: Preload) -> dict[str, Stamp]:
     """Import everything; return the files that it came from, as they are now."""
     gc.disable()  # what a collection frees now would leave holes in pages that are to be shared
     sys.path[0:0] = order.python_path
-    for name in (*RUNTIME, *order.modules):
+    for name in order.modules:
         importlib.import_module(name)
     for name in OPTIONAL:
         _compat.import_if_there(name)
     _compat.set_process_title(" ".join(["kettlingar: zygote", *order.modules]))
     files = _files()
     settle()
-    decoder_of(messages.ToWorker)
-    read_schema(RPCKitten.Configuration)
+    _read_once()
     gc.collect()
     gc.freeze()
     return files
+
+
+def _read_once() -> None:
+    """What every worker needs, and would read by itself."""
+    decoder_of(messages.ToWorker)
+    read_schema(RPCKitten.Configuration)
+    for method in RPCKitten.methods:
+        method_record(method)
 
 
 def _files() -> dict[str, Stamp]:

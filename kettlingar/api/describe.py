@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from inspect import Parameter as Kind
 from pathlib import PurePath
 from typing import Any
@@ -58,7 +59,13 @@ def signature(method: Method) -> str:
 
 def method_record(method: Method, docs: bool = False) -> dict[str, Any]:
     """A method as plain data, as it is told to clients and to the supervisor."""
-    record: dict[str, Any] = {
+    record = {**_record(method), "arguments": [dict(one) for one in _record(method)["arguments"]]}
+    return {**record, "doc": method.doc} if docs else record
+
+
+@lru_cache(maxsize=128)
+def _record(method: Method) -> dict[str, Any]:
+    return {
         "name": method.name,
         "access": "public" if method.public else "private",
         "raw": method.raw,
@@ -66,9 +73,6 @@ def method_record(method: Method, docs: bool = False) -> dict[str, Any]:
         "arguments": [_argument_record(p) for p in arguments(method)],
         "returns": "" if method.returns is EMPTY else type_name(method.returns),
     }
-    if docs:
-        record["doc"] = method.doc
-    return record
 
 
 def help_overview(kitten_doc: str, methods: Iterable[Method], program: str) -> str:
