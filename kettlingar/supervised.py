@@ -172,6 +172,8 @@ class Worker:
         self._asker.answered(message, fds)
 
     def _on_ping(self, message: messages.Ping, _fds: list[int]) -> None:
+        if message.silent:
+            return
         server = self._runtime.server if self._runtime else None
         self._channel.send(
             messages.Pong(

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 
 from kettlingar.errors import NotFound
@@ -44,6 +45,7 @@ from .service import Service
 from .sharing import Sharing
 from .worker.prepare import Prepared
 from .worker.process import Worker
+from .worker.pulse import Rhythms
 from .worker.start import ByExec, ByZygote, kind_for
 
 log = logging.getLogger(__name__)
@@ -145,7 +147,7 @@ class Daemon:
 
     def make(self, name: str) -> Service:
         """A new service of this name, which is no part of us yet."""
-        service = Service(name, self._surroundings())
+        service = Service(name, self._surroundings)
         service.enabled_by = self.remembered.enabled(name)
         service.scaled = self.remembered.scaled(name)
         return service
@@ -169,11 +171,13 @@ class Daemon:
         file = service.spec.file if service.spec is not None else ""
         return Definition(name, file, service.spec)  # its file has gone: as it was
 
+    @cached_property
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             loop=self.loop,
             reaper=self.reaper,
             starter=self._starter,
+            rhythms=Rhythms(self.loop),
             ingress=lambda name: Ingress(
                 self.loop, name, self._refusals, self._handed, self.marks, router=self.router
             ),

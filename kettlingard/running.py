@@ -37,6 +37,7 @@ from kettlingard.host.limits import OpenFiles
 from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
 from kettlingard.worker.process import Worker
+from kettlingard.worker.pulse import Rhythms
 from kettlingard.worker.start import Starter
 
 from .crew import Crew, Ears
@@ -60,6 +61,7 @@ class Surroundings:
     loop: asyncio.AbstractEventLoop
     reaper: Reaper
     starter: Starter
+    rhythms: Rhythms
     ingress: Callable[[str], Ingress]
     meetings: Path  # where workers are found that have lost their supervisor
     folder: Path  # of states; the service has its own in it
@@ -243,6 +245,7 @@ class Running:
             open_files=self.around.open_files,
             cgroups=self.around.cgroups,
             mark=mark,
+            rhythms=self.around.rhythms,
             meetings=self.around.meetings,
             listeners=self.ingress.copies,
             generation=0 if member.generation in self.generations.prepared else member.generation,

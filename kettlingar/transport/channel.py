@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import os
 import socket
+import termios
 from collections import deque
 from collections.abc import Callable, Sequence
 from errno import ENOBUFS, ENOMEM, ETOOMANYREFS
@@ -25,6 +26,7 @@ from .fdpass import FDS_SPACE, MAX_FDS, close_all, fds_in, rights
 MAX_PACKET = 64 * 1024  # bytes; a packet of more than about 200 KB is refused by the kernel
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes, in a memfd
 BATCH = 64  # messages handled before the loop gets its turn
+NOTHING = bytes(4)  # an int of the kernel's
 RETRY = 0.05  # seconds, when the kernel wants no more descriptors in flight
 # As plain numbers: an `&` with an enum's member costs as much as decoding a message.
 MSG_TRUNC, MSG_CTRUNC = int(socket.MSG_TRUNC), int(socket.MSG_CTRUNC)
@@ -89,6 +91,13 @@ class Channel:
     def queued(self) -> int:
         """How many messages wait to be sent."""
         return len(self._queue)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the other side has not read all that was sent: the kernel counts it."""
+        if self.closed or self._queue:
+            return True
+        return fcntl.ioctl(self._sock, termios.TIOCOUTQ, NOTHING) != NOTHING
 
     def fileno(self) -> int:
         """The descriptor, to be kept over an exec."""

@@ -229,10 +229,14 @@ class Revoke(Message, frozen=True, tag="revoke"):
 
 
 class Ping(Message, frozen=True, tag="ping"):
-    """Is the worker's loop alive? Answered by Pong; `sent` is the monotonic clock's seconds."""
+    """Is the worker's loop alive? Answered by Pong; `sent` is the monotonic clock's seconds.
+
+    `silent`: no answer is wanted, the kernel says whether it was read.
+    """
 
     number: int
     sent: float = 0.0
+    silent: bool = False
 
 
 class Dump(Message, frozen=True, tag="dump"):

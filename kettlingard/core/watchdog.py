@@ -14,9 +14,20 @@ class Watchdog:
     waits_until: float | None = None  # for the answer to it
 
 
+def next_turn(now: float, interval: float) -> float:
+    """The same for all workers of one interval, so that the supervisor wakes once for them."""
+    return (now // interval + 1) * interval
+
+
 def begin(now: float, interval: float) -> Watchdog:
-    """The first question comes after one interval."""
-    return Watchdog(next_ask=now + interval)
+    """The first question comes with everybody's next one."""
+    return Watchdog(next_turn(now, interval))
+
+
+def doubt(now: float, interval: float, left: float) -> Watchdog:
+    """It is asked at once, and has what is `left` of its time."""
+    turn = next_turn(now, interval)
+    return Watchdog(turn, number=1, waits_until=min(now + left, turn))
 
 
 def due(watchdog: Watchdog) -> float:
@@ -35,7 +46,7 @@ def look(
         watchdog = replace(watchdog, waits_until=None)
     if now < watchdog.next_ask:
         return watchdog, missed, False
-    asked = Watchdog(now + interval, watchdog.number + 1, now + timeout)
+    asked = Watchdog(next_turn(now, interval), watchdog.number + 1, now + timeout)
     return asked, missed, True
 
 

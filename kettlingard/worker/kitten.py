@@ -43,6 +43,7 @@ class Kitten(Worker):
 
     _channel: Channel | None = None
     _pulse: Pulse | None = None
+    _watched = False  # from its readiness on, if its definition wants it
     _probe: asyncio.Task[None] | None = None
     _silent: asyncio.TimerHandle | None = None
     _log_start = 0  # bytes of the log that are not ours
@@ -83,16 +84,22 @@ class Kitten(Worker):
         if problem:
             self._tell(Reported(self._loop.time(), problem))
             return
-        self._watch()
+        self._watch(trusted=True)
         self._tell(BecameReady(self._loop.time()))
 
-    def _watch(self) -> None:
+    def _watch(self, *, trusted: bool = False) -> None:
+        self._watched = True
         if self._pulse is not None:
             self._pulse.stop()
+            self._pulse = None
         keys = self.launch.spec.service
-        self._pulse = Pulse(
-            self._loop, keys.watchdog, keys.watchdog_timeout, self._questions.ping, self._tell
-        )
+        if keys.watchdog > 0:
+            rhythm = self.launch.rhythms.of(keys.watchdog, keys.watchdog_timeout)
+            self._pulse = Pulse(rhythm, self._questions.ping, self._unread, self._tell)
+            self._pulse.begin(trusted=trusted)
+
+    def _unread(self) -> bool:
+        return self._channel is not None and self._channel.unread
 
     # --- what the service has it do ---
 
@@ -139,7 +146,7 @@ class Kitten(Worker):
             self.say(message)
         old, new = before.service, spec.service
         rhythm = (new.watchdog, new.watchdog_timeout)
-        if self._pulse is not None and rhythm != (old.watchdog, old.watchdog_timeout):
+        if self._watched and rhythm != (old.watchdog, old.watchdog_timeout):
             self._watch()
 
     def configure(self, config: Mapping[str, Any], secret: str = "") -> None:

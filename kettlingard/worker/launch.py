@@ -33,6 +33,8 @@ from kettlingard.host.meeting import make_meeting
 from kettlingard.host.notify import make_notify
 from kettlingard.host.spawn import Child, Ids, SpawnRequest
 
+from .pulse import Rhythms
+
 log = logging.getLogger(__name__)
 
 CHANNEL = 3  # the number of its channel in a worker
@@ -53,6 +55,7 @@ class Launch:
     log_file: Path
     open_files: OpenFiles
     mark: str  # random; the environment of the run and of what it starts holds it
+    rhythms: Rhythms  # in which workers are asked whether they are alive
     meetings: Path | None = None  # folder of the sockets at which workers are found again
     listeners: Callable[[], list[tuple[str, int]]] = list  # copies, for a program; the caller's
     forked: Callable[[Child], object] = id  # a program's process begins after this has returned

@@ -80,6 +80,23 @@ def test_messages_go_both_ways_in_order_and_stay_apart(run_async):
     run_async(body())
 
 
+def test_one_side_sees_whether_the_other_has_read_all_that_it_was_sent(run_async):
+    async def body():
+        with Raw() as (end, sock):
+            assert not end.channel.unread
+            end.channel.send(m.Ping(1))
+            end.channel.send(m.Ping(2))
+            sock.recv(MAX_PACKET)
+            assert end.channel.unread
+            sock.recv(MAX_PACKET)
+            assert not end.channel.unread
+            while not end.channel.queued:
+                end.channel.send(m.Ping(3))
+            assert end.channel.unread
+
+    run_async(body())
+
+
 def test_descriptors_come_with_their_message_and_are_not_inherited(run_async):
     async def body():
         with Both() as (supervisor, worker):

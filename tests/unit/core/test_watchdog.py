@@ -1,4 +1,16 @@
-from kettlingard.core.watchdog import answered, begin, due, look
+from kettlingard.core.watchdog import answered, begin, doubt, due, look, next_turn
+
+
+def test_all_of_one_interval_have_the_same_turns():
+    assert {next_turn(at, 10) for at in (100, 103, 109.9)} == {110}
+    assert begin(103, 10).next_ask == 110
+
+
+def test_one_that_is_doubted_has_what_is_left_of_its_time():
+    dog = doubt(102, 10, 2)
+    assert (dog.number, due(dog), dog.next_ask) == (1, 104, 110)
+    assert look(dog, 104, 10, 4)[1:] == (True, False)
+    assert answered(dog, 1)[1]
 
 
 def test_a_question_is_asked_each_interval():
