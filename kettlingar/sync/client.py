@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from kettlingar.errors import NotRunning
 from kettlingar.transport.fdpass import close_all, take
@@ -23,9 +22,8 @@ TRIES = 3  # of a request that has certainly not run
 POOL = 8  # idle connections that are kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call, and how it is to be made."""
+class _Call(NamedTuple):
+    """One call, and how it is to be made. No dataclass: `ctl` would load inspect for it."""
 
     name: str
     args: tuple[Any, ...]
