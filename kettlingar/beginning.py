@@ -14,7 +14,7 @@ from .failures import in_one_line
 from .kitten import RPCKitten
 from .loading import load, version_of, where_in, without_us
 from .logs import begin_logging, set_rate
-from .process import Runtime, settings_of, watch_signals
+from .process import Runtime, StoppedError, settings_of, watch_signals
 from .reports import Reports
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class NotBegunError(Exception):
 async def begin(setup: messages.Setup, reports: Reports, stop: asyncio.Event) -> Runtime:
     """Import the service, configure it, and let it prepare for its first request.
 
-    By `stop` a signal, or the service itself, says that it is to end.
+    By `stop` a signal, or the service itself, says that it is to end. StoppedError: it has.
     """
     begin_logging(setup.log_level, setup.log_format, setup.service, setup.instance)
     set_rate(*setup.log_rate)
@@ -51,9 +51,11 @@ async def begin(setup: messages.Setup, reports: Reports, stop: asyncio.Event) ->
         step = "init"
         settings = settings_of(kitten, setup.secret, setup.public_methods)
         runtime = Runtime(kitten, settings, reports, stop)
-        watch_signals(runtime.stop_wanted)
+        watch_signals(runtime.stop)
         await runtime.begin([])
         settle()
+    except StoppedError:
+        raise
     except Exception as error:
         if step == "import":
             without_us(error)

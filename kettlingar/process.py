@@ -120,6 +120,13 @@ def _base_class(cls: type) -> type:
     return next(c for c in cls.__mro__ if c.__module__ == "kettlingar.kitten")
 
 
+class StoppedError(Exception):
+    """Somebody wanted the end before the service had begun."""
+
+    def __str__(self) -> str:
+        return "stopped before it was ready"
+
+
 class Runtime:
     """A kitten at work in this process: its server, and the way to its end."""
 
@@ -135,17 +142,38 @@ class Runtime:
         self.stop_wanted = kitten.stop_wanted = stop or asyncio.Event()
         self.server = Server(kitten, settings, hooks_of(kitten), observer)
         self._extra: list[asyncio.Task[None]] = []
+        self._beginning: asyncio.Task[Any] | None = None
+
+    def stop(self) -> None:
+        """The end is wanted: nobody waits for preparations, however long they take."""
+        self.stop_wanted.set()
+        if self._beginning is not None:
+            self._beginning.cancel()
 
     async def begin(self, servers: list[Any]) -> None:
-        """Let the author prepare; after this the method table is complete."""
+        """Let the author prepare; after this the method table is complete.
+
+        StoppedError: the end was wanted meanwhile.
+        """
         self._home = home_of(servers, self._home.settings)
         self.kitten.serve_locally(self._home)
-        for server in await self.kitten.init_servers(servers) or []:
+        for server in await self._prepared(servers):
             if hasattr(server, "serve_forever"):
                 self._extra.append(asyncio.create_task(self._serve_extra(server)))
         self.kitten.read_assigned_methods()
         for begins in _all_of(self.kitten, "service_begins"):
             begins()
+
+    async def _prepared(self, servers: list[Any]) -> list[Any]:
+        self._beginning = asyncio.current_task()
+        try:
+            return await self.kitten.init_servers(servers) or []
+        except asyncio.CancelledError:
+            if self.stop_wanted.is_set():
+                raise StoppedError from None
+            raise
+        finally:
+            self._beginning = None
 
     async def adjust(self, settings: Settings, config: Mapping[str, Any]) -> None:
         """Settings that changed while it runs; raise ConfigError, and nothing has changed."""
@@ -174,11 +202,11 @@ class Runtime:
         await self.kitten.shutdown()
 
 
-def watch_signals(stop: asyncio.Event) -> None:
+def watch_signals(stop: Callable[[], None]) -> None:
     """TERM and INT stop, USR2 changes the log level, USR1 dumps stacks and tasks."""
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGUSR2, change_level)
     faulthandler.unregister(signal.SIGUSR1)  # a worker's early one would hide what follows
     loop.add_signal_handler(signal.SIGUSR1, _log_tasks)
@@ -236,10 +264,14 @@ async def _serve(
     secret = config.worker_secret or secrets.token_urlsafe(SECRET_BYTES)
     notifier = Notifier.from_environment(os.environ)
     runtime = Runtime(kitten, settings_of(kitten, secret), None)
-    watch_signals(runtime.stop_wanted)
+    watch_signals(runtime.stop)
     host = config.worker_listen_host
     sockets, port = _listen(config, state, stack)
-    await runtime.begin(list(sockets))
+    try:
+        await runtime.begin(list(sockets))
+    except StoppedError as why:
+        log.info("%s %s pid=%d", why, config.worker_name, os.getpid())
+        return 0
     settle()
     acceptors = [accept_on(sock, runtime.server) for sock in sockets]
     url = url_of(host, port, secret, config.worker_url_path)

@@ -35,7 +35,7 @@ from .errors import ConfigError
 from .guarding import Listeners, Meeting
 from .intake import Intake
 from .logs import set_level, set_rate
-from .process import Runtime
+from .process import Runtime, StoppedError
 from .reports import Reports, callers_of
 from .serving import Origin, origin_of
 
@@ -77,6 +77,9 @@ class Worker:
             runtime = await begin(setup, self._reports, self._ending.stop)
         except NotBegunError as why:
             return self._failed(why.step, why.__cause__ or why)
+        except StoppedError as why:
+            log.info("%s pid=%d", why, os.getpid())
+            return 0
         self._runtime = runtime
         self._intake = Intake(self._loop, runtime.server)
         _compat.set_process_title(f"kettlingar: {setup.service}/{setup.instance}")

@@ -86,7 +86,7 @@ class Commands:
         if service.problems:
             return problems_of(service)
         assert spec is not None
-        if idle and (service.state.paused or service.spec != spec):
+        if idle and service.spec != spec:
             service.define(spec)
         service.start(by)
         return []

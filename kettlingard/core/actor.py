@@ -82,9 +82,15 @@ def tick(
             state, more = _perform(state, step, now, jitter)
             output += more
             around = _one_token_less(around, step)
-    if state.fallback is not None and settled(state, now):
-        state = replace(state, fallback=None)
-    return state, output
+    return _come_true(state, now), output
+
+
+def _come_true(state: ServiceState, now: float) -> ServiceState:
+    """A rollout ends when all is as it was to be, also one that stands still: by crashes, say."""
+    if not state.paused and state.fallback is None:
+        return state
+    going_on = replace(state, paused="")
+    return replace(going_on, fallback=None) if settled(going_on, now) else state
 
 
 def want(state: ServiceState, wanted: Wanted, *, forgive: bool, now: float) -> ServiceState:

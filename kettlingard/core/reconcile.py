@@ -196,7 +196,7 @@ def _fill(
         if here.fit is not None or here.number in around.occupied:
             continue
         if here.served_by_unfit:
-            if moves <= 0 or state.paused or _has_failed(state, here.number):
+            if moves <= 0 or state.paused or not _may_be_moved(state, here):
                 continue
             moves -= 1
             if not state.policies.update.start_first:
@@ -215,18 +215,27 @@ def _generation_to_start(state: ServiceState) -> int:
     return state.wanted.generation if paused_on is None else paused_on
 
 
+def _may_be_moved(state: ServiceState, here: _Situation) -> bool:
+    """Another run serves here: may its successor be started, or is the last one not judged yet?"""
+    return not _has_failed(state, here.number) and _are_judged(here)
+
+
+def _are_judged(here: _Situation) -> bool:
+    """No run is ending unasked: that may mean backoff, or the end of a rollout."""
+    return all(member.run.requested for member in here.ending)
+
+
 def _may_be_filled(state: ServiceState, here: _Situation) -> bool:
     """Nobody serves here: may a run be started at once?
 
-    A run that is ending unasked has not been judged yet, it may mean backoff.
-    One that was asked to end, maybe a moment ago, is no obstacle, unless two at
-    once are forbidden.
+    A run that was asked to end, maybe a moment ago, is no obstacle, unless two
+    at once are forbidden.
     """
     if state.place(here.number).standing is not Standing.CLEAR:
         return False
     if (here.ending or here.unfit) and not state.policies.update.start_first:
         return False
-    return all(member.run.requested for member in here.ending)
+    return _are_judged(here)
 
 
 def _free_starts(state: ServiceState, now: float) -> int:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tests.helpers import alive, http_get, pick_port
 from tests.helpers import wait_for as until
 from tests.integration.daemon.conftest import shared
+from tests.integration.daemon.following import events, log, moves, states
 
 KITTENS = """
 import asyncio, os, time
@@ -87,24 +89,17 @@ def program(one, name, command, more=""):
     one.ctl("apply", name, "--no-wait")
 
 
-def events(one, name):
-    lines = one.ctl("events", name, "-o", "json").stdout.splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def moves(one, name):
-    return [(event["run"], event["to"]) for event in events(one, name) if event["instance"]]
-
-
-def states(one, name):
-    return [to for _, to in moves(one, name)]
-
-
-def log(one, name):
-    return (one.home / "log" / f"{name}-1.log").read_text()
-
-
 # --- coming up ---
+
+
+def test_a_worker_that_is_stopped_while_it_prepares_ends_at_once(one, define):
+    slow = define('[environment]\nINIT_TAKES = "600"\n', wait=False)
+    until(lambda: "says warming up" in one.ctl("status", slow, check=False).stdout, 5)
+    began = time.monotonic()
+    one.ctl("stop", slow)
+    assert time.monotonic() - began < 5
+    assert "stopped before it was ready" in log(one, slow)
+    assert events(one, slow)[-1]["reason"].startswith("exit 0 before it was ready")
 
 
 @pytest.mark.parametrize("step", ["IMPORT", "INIT"])

@@ -216,6 +216,34 @@ def test_standard_output_of_serve_in_the_foreground_is_unbuffered_too(tmp_path):
         assert process.wait(10) == 0
 
 
+SLOW = """
+import asyncio, pathlib
+from kettlingar import RPCKitten
+
+class Slow(RPCKitten):
+    async def init_servers(self, servers):
+        pathlib.Path("preparing").touch()
+        await asyncio.sleep(600)
+
+Slow.Main()
+"""
+
+
+def test_a_service_that_is_told_to_end_while_it_prepares_ends_at_once(tmp_path, wait_for):
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, "slow.py", "--app-state-dir=s", "--app-data-dir=s", "serve"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        wait_for((tmp_path / "preparing").exists, within=10)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+
+
 def test_a_token_is_in_no_log_no_environment_and_no_command_line(start_kitten):
     one = start_kitten(Settled, "--worker-secret=topmost-secret")
     pid = one.proxy.pid()

@@ -216,6 +216,44 @@ def test_a_rollout_that_goes_on_renews_the_other_places_where_one_fails(start_fi
     assert service_word(world.state) is Word.READY
 
 
+def test_while_a_run_on_trial_is_being_killed_no_other_one_is_tried():
+    world = World()
+    world.bring_up()
+    world.update()
+    world.tick(30)  # its start takes too long
+    assert [m.run.phase for m in world.state.members.values()] == [Phase.READY, Phase.KILLING]
+    world.crash(code=9)
+    assert (world.serving(), bool(world.state.paused)) == ({1: 1}, True)
+
+
+def test_a_pause_ends_when_what_was_to_be_has_come_about_in_another_way():
+    world = World(2)
+    world.bring_up()
+    world.tick(1)
+    world.renew_place(1)
+    world.crash()
+    world.crash()
+    world.bring_up()
+    assert world.state.paused, "the new one has not been watched yet"
+    world.tick(1)
+    assert not world.state.paused
+
+
+def test_a_pause_ends_with_the_instances_that_it_was_about():
+    world = World(2)
+    world.bring_up()
+    world.update()
+    world.bring_up()
+    world.tick(1)
+    world.end_draining()
+    world.crash(2)  # the second one's successor
+    assert world.state.paused
+    world.scale(1)
+    world.end_draining()
+    world.tick(1)
+    assert (world.state.paused, world.state.fallback, world.serving()) == ("", None, {1: 3})
+
+
 def test_the_next_update_ends_the_pause():
     world = World()
     world.bring_up()
