@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kettlingar import BadRequest, Conflict, HttpResult, RequestInfo, RPCKitten, Unavailable
 from kettlingar.config import schema
 from kettlingar.request import FdsResult
 from kettlingard.core.goal import Outlook
-from kettlingard.core.loglines import Filter
 from kettlingard.core.rights import Verb
 from kettlingard.core.state import ServiceState
 from kettlingard.core.words import Word
-from kettlingard.host.logs import follow as follow_files
-from kettlingard.host.logs import tail
 
 from . import report
 from .asked import by
 from .changing import Changing
 from .commands import READY, STOPPED, Commands, Goal, Item, marks
 from .control_changes import ChangesApi
+from .control_logs import LogsApi
 from .control_looks import LooksApi
 from .daemon import Daemon
 from .reach import Reach, asker, owner_only
@@ -36,7 +34,6 @@ from .upgrade import Upgrade
 
 log = logging.getLogger(__name__)
 
-MANY = 1 << 20  # lines, of which those are picked that somebody wants to see
 FRESH = 0.1  # seconds in which the workers of named services may tell how they are
 HASTE = 0.02  # seconds for all of them, where nobody asked for one in particular
 PATIENCE = 10.0  # seconds in which a caller waits for a worker to be ready
@@ -52,7 +49,7 @@ def _until_unwanted(state: ServiceState, word: Word, now: float) -> Outlook:
 GOALS: dict[str, Goal] = {"ready": READY, "stopped": _until_unwanted, "updated": READY}
 
 
-class Control(LooksApi, ChangesApi, RPCKitten):
+class Control(LooksApi, LogsApi, ChangesApi, RPCKitten):
     """kettlingard - starts, watches and stops services"""
 
     class Configuration(schema.Configuration):
@@ -101,44 +98,6 @@ class Control(LooksApi, ChangesApi, RPCKitten):
             last = item
         return last
 
-    async def api_logs(
-        self,
-        request: RequestInfo,
-        services: list[str] | None = None,
-        lines: int = 10,
-        follow: bool = False,
-        *,
-        since: float | None = None,
-        level: str | None = None,
-    ) -> AsyncIterator[Item]:
-        """Yield the last lines of logs, then with `follow` those that come.
-
-        since  only what was written from then on: seconds since 1970
-        level  only of this level and above
-        """
-        names = services or sorted(self._daemon.services)
-        files = {
-            target.service.log_file(place): (target.service.name, place)
-            for target in self._targets(request, names, Verb.CONTROL)
-            for place in sorted(target.places or _places_with_log(target.service))
-        }
-        try:
-            filters = {path: Filter(since, level) for path in files}
-        except ValueError as why:
-            raise BadRequest(str(why)) from why
-        for path, (name, place) in files.items():
-            wanted = filters[path]
-            found = tail(path, lines if wanted.all else MANY)
-            for line in [*wanted.of(found)][-lines:] if lines else ():
-                yield {"service": name, "instance": place, "line": line, "_format": "%(line)s"}
-        if not follow:
-            return
-        async for path, line in follow_files(list(files)):
-            name, place = files[path]
-            if not filters[path].shows(line):
-                continue
-            yield {"service": name, "instance": place, "line": line, "_format": "%(line)s"}
-
     async def api_methods(self, request: RequestInfo, service: str) -> list[dict[str, Any]]:
         """List what a service offers."""
         [target] = self._targets(request, [service], Verb.STATUS)
@@ -184,9 +143,3 @@ async def _refresh(services: Sequence[Service], seconds: float) -> None:
     workers = [worker for one in services for worker in one.ready_workers().values()]
     asked = [w.refresh(seconds) for w in workers if w.launch.spec.is_kitten]
     await asyncio.gather(*asked)
-
-
-def _places_with_log(service: Service) -> set[int]:
-    """All places that are, and all that have been."""
-    known = {member.place for member in service.state.members.values()}
-    return known | set(service.state.places) | set(range(1, service.state.wanted.instances + 1))

@@ -61,9 +61,15 @@ class LooksApi(Asked):
         request: RequestInfo,
         services: list[str] | None = None,
         follow: bool = False,
+        *,
+        after: dict[str, int] | None = None,
     ) -> AsyncIterator[Item]:
-        """Yield what happened lately, in order of time; with `follow` what happens from now on."""
-        seen = {one.name: 0 for one in self._visible(request, services or ())}
+        """Yield what happened lately, in order of time; with `follow` what happens from now on.
+
+        after  by service, the number of the last one that the caller knows
+        """
+        known = after or {}
+        seen = {one.name: known.get(one.name, 0) for one in self._visible(request, services or ())}
         while True:
             if not services:  # there may be new ones
                 seen = {one.name: seen.get(one.name, 0) for one in self._visible(request, ())}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from kettlingar.transport import messages
 from kettlingard.core.environment import worker_environment
 from kettlingard.core.layout import Layout
 from kettlingard.core.reconcile import BRAKE
+from kettlingard.core.snapshot import Happening
 from kettlingard.core.spec import DependencyKeys
 from kettlingard.core.state import Circumstances
 from kettlingard.core.storm import is_storm
@@ -52,10 +53,13 @@ log = logging.getLogger(__name__)
 
 STARTS = 16  # at once, of all services together
 HURRY = 5.0  # seconds, after a second signal
+_NOTHING: Mapping[str, Iterable[Happening]] = {}
 
 
 class Daemon:
     """Owns the services. `on_ask` is told when a worker wants a connection to another service."""
+
+    histories: Mapping[str, Iterable[Happening]] = _NOTHING  # what happened before us, by service
 
     def __init__(
         self,
@@ -150,10 +154,12 @@ class Daemon:
         service = Service(name, self._surroundings)
         service.enabled_by = self.remembered.enabled(name)
         service.scaled = self.remembered.scaled(name)
+        service.history.resume(self.histories.get(name, ()))
         return service
 
     def forget(self) -> None:
         """Nothing runs any more: know no service, as at the beginning."""
+        self.histories = {n: [r.kept for r in one.history] for n, one in self.services.items()}
         for service in self.services.values():
             service.close()
         self.services.clear()
@@ -282,6 +288,7 @@ class Daemon:
             elif not service.state.members:
                 service.close()
                 del self.services[name]
+                self.histories = {n: one for n, one in self.histories.items() if n != name}
                 self.leaving.discard(name)
                 self.sharing.place()
 

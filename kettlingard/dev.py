@@ -18,7 +18,7 @@ from kettlingard.core.development import Painter, Service, definition, in_short
 from kettlingard.core.layout import Layout
 from kettlingard.errors import AlreadyRunningError
 from kettlingard.host.files import private_dir, write_atomic
-from kettlingard.host.logs import follow
+from kettlingard.host.logs import Follower, follow
 from kettlingard.host.saves import saves
 from kettlingard.host.signals import Wish
 
@@ -91,7 +91,7 @@ class Dev(Front):
 
     async def _show_log(self, daemon: Daemon) -> None:
         path = daemon.services[self._wanted.name].log_file(1)
-        async for _, line in follow([path]):
+        async for _, _, line in follow({path: Follower(path)}):
             say(self._painter.line(line))
 
     async def _show_events(self, daemon: Daemon, again: bool) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from time import localtime, strftime
 from typing import Any
 
 from kettlingard.core.actor import Moved
+from kettlingard.core.snapshot import KEPT, Happening
 from kettlingard.core.vocabulary import Phase
 from kettlingard.host.clock import Moment
 
 log = logging.getLogger(__name__)
-
-KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Plain data; `time` in seconds since 1970."""
         return {
+            "number": self.number,
             "time": self.at.wall,
             "service": self.service,
             "instance": self.instance,
@@ -61,6 +62,19 @@ class Record:
             "to": self.after,
             "reason": self.reason,
         }
+
+    @property
+    def kept(self) -> Happening:
+        """As the state file has it."""
+        at = (self.at.monotonic, self.at.wall)
+        run = (self.instance, self.run, self.generation, self.pid)
+        return self.number, *at, *run, self.before, self.after, self.reason, self.unasked
+
+
+def record_of(service: str, kept: Happening) -> Record:
+    """Raise ValueError or TypeError for what is none."""
+    number, monotonic, wall, *rest = kept
+    return Record(number, Moment(monotonic, wall), service, *rest)
 
 
 class History:
@@ -73,6 +87,12 @@ class History:
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)
+
+    def resume(self, kept: Iterable[Happening]) -> None:
+        """Begin with what another supervisor has left."""
+        with suppress(ValueError, TypeError):  # another version's
+            self._records.extend([record_of(self._service, one) for one in kept])
+            self.last = self._records[-1].number if self._records else 0
 
     def after(self, number: int) -> list[Record]:
         """The records that came after this one, as far as they are kept."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from kettlingar._version import __version__
 from kettlingard.core.snapshot import (
+    Happening,
     RunRecord,
     ServiceRecord,
     Snapshot,
@@ -50,6 +51,7 @@ class Keeper:
         self._pieces: dict[str, bytes] = {}  # of services
         self._marks: dict[str, frozenset[str]] = {}  # of their runs
         self._specs: dict[str, dict[int, tuple[ServiceSpec, str]]] = {}  # of theirs, and as text
+        self._told: dict[str, int] = {}  # number of the last event of a service that is written
         self._state = ""  # of the daemon, as it is written
         self._trouble = ""
         self._left: Snapshot | None = None
@@ -60,12 +62,13 @@ class Keeper:
         if left is not None:
             for name, record in left.services.items():
                 self._take(name, record)
+            self._daemon.histories = left.events
         self._daemon.on_changed, self._daemon.on_noted = self.changed, self.noted
 
     def noted(self, service: Service, mark: str) -> bool:
         """Would our successor know this run?"""
         if not self._names(service.name, mark):
-            self._write(self._taken([service]))
+            self._write(self._taken([service]), self._news([service]))
         return self._names(service.name, mark) and not self._trouble
 
     def _names(self, service: str, mark: str) -> bool:
@@ -77,8 +80,19 @@ class Keeper:
         if self._daemon.state not in COMING:
             for name in self._pieces.keys() - self._daemon.services.keys():
                 del self._pieces[name], self._marks[name], self._specs[name]
+                self._told.pop(name, None)
                 lines.append(forgotten(name))
-        self._write(lines)
+        self._write(lines, self._news(services))
+
+    def _news(self, services: Collection[Service]) -> dict[str, list[Happening]]:
+        """What has happened to them that is not written yet."""
+        found = {}
+        for service in services:
+            if service.history.last > self._told.get(service.name, 0):
+                records = service.history.after(self._told.get(service.name, 0))
+                found[service.name] = [record.kept for record in records]
+                self._told[service.name] = service.history.last
+        return found
 
     def _taken(self, services: Collection[Service]) -> list[bytes]:
         """The pieces of those that differ from what is written."""
@@ -100,15 +114,15 @@ class Keeper:
         self._marks[name] = frozenset(run.mark for run in record.runs.values())
         return new != old
 
-    def _write(self, changed: list[bytes]) -> None:
+    def _write(self, changed: list[bytes], news: dict[str, list[Happening]]) -> None:
         before, self._state = self._state, self._daemon_state()
-        if not (changed or self._trouble or before != self._state):
+        if not (changed or news or self._trouble or before != self._state):
             return
         try:
             if self._trouble or self._ledger.is_full:
                 self._ledger.renew(self._written())
             else:
-                self._ledger.add(joined({"daemon": self._state}, changed))
+                self._ledger.add(joined({"daemon": self._state, "events": news}, changed))
         except OSError as why:
             if str(why) != self._trouble:
                 log.error(  # noqa: TRY400  the text says it all
@@ -124,8 +138,19 @@ class Keeper:
         return found
 
     def _written(self) -> bytes:
-        here = Snapshot(boot=self._boot, daemon=self._daemon_state(), written_by=__version__)
+        here = Snapshot(
+            boot=self._boot,
+            daemon=self._daemon_state(),
+            written_by=__version__,
+            events={name: self._events_of(name) for name in self._pieces},
+        )
         return joined(dump(here, {}), self._pieces.values())
+
+    def _events_of(self, name: str) -> tuple[Happening, ...]:
+        service = self._daemon.services.get(name)
+        if service is None:
+            return tuple(self._daemon.histories.get(name, ()))
+        return tuple(record.kept for record in service.history)
 
     def _daemon_state(self) -> str:
         state = self._daemon.state

@@ -16,7 +16,7 @@ from kettlingard.core.reconcile import wanted_places
 from kettlingard.core.state import Member
 from kettlingard.core.words import Word, note, place_word
 from kettlingard.host import clock, procstat
-from kettlingard.host.logs import tail
+from kettlingard.host.pastlogs import recent
 
 from .daemon import Daemon
 from .service import Service
@@ -215,5 +215,5 @@ def _last_lines(service: Service, moment: clock.Moment) -> list[dict[str, Any]]:
     return [
         {"instance": number, "line": line}
         for number in dict.fromkeys(ill)
-        for line in tail(service.log_file(number), LOG_LINES)
+        for line in recent(service.log_file(number), LOG_LINES)
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from .ctl_args import Command
+from .ctl_follow import SILENCE, followed
 from .ctl_format import printable, table
 from .ctl_output import draw, on_terminal, paint, say, say_json, say_lines
 from .ctl_status import detail, exit_code, overview
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 NOT_READY = 3
 EVERY = 1 << 20  # lines: all that are looked through
 NOT_FOUND = 4
-SILENCE = (
-    1e6  # seconds that a followed log may say nothing: more than a socket can wait is an error
-)
 COLOURS = ("36", "32", "33", "35", "34", "96", "92", "95")
 
 
@@ -69,22 +67,35 @@ def logs(control: BlockingClient, command: Command) -> int:
     lines = command.options.get("lines", 10 if since is None else EVERY)
     alone = len(command.words) == 1 and "/" in command.words[0]
     follow = bool(command.options.get("follow"))
-    entries = control.stream(
-        "logs",
-        command.words,
-        lines=lines,
-        follow=follow,
-        since=since,
-        level=command.options.get("level"),
-        call_timeout=SILENCE if follow else None,
-    )
-    for entry in entries:
-        if command.options.get("output") == "json":
-            say_json(entry)
-            continue
-        text = printable(entry["line"])
-        say(text if alone else f"{_whose(entry)}  {text}")
+    marks: dict[str, list[int]] = {}
+
+    def ask() -> Iterator[dict[str, Any]]:
+        return control.stream(
+            "logs",
+            command.words,
+            lines=lines,
+            follow=follow,
+            since=since,
+            level=command.options.get("level"),
+            **({"after": marks} if follow else {}),
+            call_timeout=SILENCE if follow else None,
+        )
+
+    for entry in followed(ask) if follow else ask():
+        marks.update(entry.pop("marks", {}))
+        if mark := entry.pop("mark", None):
+            marks[f"{entry['service']}/{entry['instance']}"] = mark
+        if entry:
+            _show_line(command, entry, alone=alone)
     return 0
+
+
+def _show_line(command: Command, entry: Mapping[str, Any], *, alone: bool) -> None:
+    if command.options.get("output") == "json":
+        say_json(entry)
+        return
+    text = printable(entry["line"])
+    say(text if alone else f"{_whose(entry)}  {text}")
 
 
 def _whose(entry: Mapping[str, Any]) -> str:

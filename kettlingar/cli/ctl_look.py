@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kettlingar.errors import NotFound
 
 from .ctl_args import Command, UsageError
-from .ctl_ask import SILENCE
+from .ctl_follow import SILENCE, followed
 from .ctl_format import formatted, printable
 from .ctl_output import complain, on_terminal, paint, say, say_json, say_lines
 from .ctl_trees import busiest, critical_chain, definition, forest, socket_rows, tree
@@ -42,10 +43,15 @@ def show(control: BlockingClient, command: Command) -> int:
 def events(control: BlockingClient, command: Command) -> int:
     """What happened, and with -f what happens."""
     follow = bool(command.options.get("follow"))
-    items = control.stream(
-        "events", command.words, follow=follow, call_timeout=SILENCE if follow else None
-    )
-    for item in items:
+    known: dict[str, int] = {}
+
+    def ask() -> Iterator[dict[str, Any]]:
+        more = {"after": known} if known else {}
+        silence = SILENCE if follow else None
+        return control.stream("events", command.words, follow=follow, **more, call_timeout=silence)
+
+    for item in followed(ask) if follow else ask():
+        known[item["service"]] = item["number"]
         if command.options.get("output") == "json":
             say_json({key: value for key, value in item.items() if key not in {"_format", "text"}})
         elif (text := formatted(item)) is not None:

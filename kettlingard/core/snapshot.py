@@ -48,6 +48,11 @@ class ServiceRecord:
     good: tuple[int, ...] = ()  # generations that have served
 
 
+# What happened to a service: the fields of a record, in their order.
+Happening = tuple[Any, ...]
+KEPT = 50  # of a service
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All of a supervisor."""
@@ -57,6 +62,7 @@ class Snapshot:
     written_by: str = ""  # version of the package
     services: Mapping[str, ServiceRecord] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)  # services not understood, and why
+    events: Mapping[str, tuple[Happening, ...]] = field(default_factory=dict)  # by service
 
 
 def dump_spec(spec: ServiceSpec) -> dict[str, Any]:
@@ -80,6 +86,7 @@ def dump(snapshot: Snapshot, services: Mapping[str, dict[str, Any]]) -> dict[str
         "written_by": snapshot.written_by,
         "boot": snapshot.boot,
         "daemon": snapshot.daemon,
+        "events": dict(snapshot.events),
         "services": dict(services),
     }
 
@@ -123,7 +130,21 @@ def read_lines(data: bytes) -> object:
             if number + 1 < len(later):
                 raise
             break
-        found = {**found, **change, "services": {**found["services"], **change["services"]}}
+        found = {
+            **found,
+            **change,
+            "services": {**found["services"], **change["services"]},
+            "events": _longer(found.get("events", {}), change.get("events", {})),
+        }
+    return found
+
+
+def _longer(known: dict[str, list[Any]], news: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """A number that was there is another service of this name: it begins anew."""
+    found = dict(known)
+    for name, more in news.items():
+        before = [one for one in known.get(name, []) if one[0] < more[0][0]]
+        found[name] = [*before, *more][-KEPT:]
     return found
 
 
@@ -152,7 +173,16 @@ def load(data: object) -> Snapshot:
         written_by=str(data.get("written_by", "")),
         services=services,
         problems=problems,
+        events=_events(data.get("events")),
     )
+
+
+def _events(raw: object) -> dict[str, tuple[Happening, ...]]:
+    """What can be read of it: nobody's life hangs on it."""
+    try:
+        return msgspec.convert(raw or {}, dict[str, tuple[Happening, ...]])
+    except msgspec.ValidationError:
+        return {}
 
 
 def _without_nothing(raw: object) -> object:
