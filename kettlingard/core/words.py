@@ -49,10 +49,10 @@ def service_word(
         return Word.HELD
     if not places:
         return Word.STOPPING if state.members else Word.INACTIVE if enabled else Word.DISABLED
-    if state.paused:
-        return Word.UPDATE_PAUSED
     serving = {member.place for member in state.members.values() if is_serving(member)}
-    if _is_updating(state):
+    if state.paused and serving:  # without them it is as ill as it would be without an update
+        return Word.UPDATE_PAUSED
+    if _is_updating(state) and not state.paused:
         return Word.DEGRADED if has_gone_on(state) else Word.UPDATING
     if serving >= set(places):
         return Word.READY

@@ -226,4 +226,3 @@ def test_a_restart_disturbs_no_request_of_another_service(rolled, order):
     assert [visitor.failed for visitor in visitors] == [[]] * 4
     assert {one for visitor in visitors for one in visitor.said} == {(200, pid)}
     assert other.one.status(other.name)["restarts"] == 0
-

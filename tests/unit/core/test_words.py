@@ -45,6 +45,17 @@ def test_a_restart_is_an_update_until_all_is_replaced():
     assert note(world.state) == "update paused: /1: exit 1"
 
 
+def test_while_an_update_is_paused_and_nothing_serves_the_word_says_that():
+    world = World()
+    world.bring_up()
+    world.update()
+    world.crash()
+    world.crash()
+    assert word(world) is Word.STARTING
+    world.crash(code=78)
+    assert word(world) is Word.FAILED
+
+
 def test_waiting_names_what_is_waited_for():
     world = World(0)
     world.around = type(world.around)(may_start=False)
