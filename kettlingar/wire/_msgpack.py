@@ -74,8 +74,6 @@ def from_msgpack(
     """
 
     openers = data.translate(None, _NOT_OPENERS)  # and what only looks like them, in texts
-    if len(data) > _SMALL:
-        _check_whole(data, openers)
     # One short map alone, as most answers are, needs nobody who looks at its pairs.
     alone = data[0] & 15 if len(openers) == 1 and 0x80 < data[0] < 0x90 else 0
     read_map: Callable[[Any], Any] | None = None if alone else _read_map
@@ -83,6 +81,8 @@ def from_msgpack(
     if not any_keys and len(openers) > most_containers(len(data)):
         read_map, read_list = _counting(most_containers(len(data)))
     try:
+        if len(data) > _SMALL:
+            _check_whole(data, openers)
         value = msgpack.unpackb(
             data,
             timestamp=_DATETIME,
@@ -163,18 +163,16 @@ def _check_whole(data: bytes, openers: bytes) -> None:
 
     msgpack's reader believes a list's length, up to the message's own, before it has
     seen its items, so that nested lists, each of which claims more than there is, would
-    cost much memory. Few of them cost little: then nothing has to be imported, or walked.
+    cost much memory. Few of them cost little: then nothing has to be walked.
     """
     if len(openers.translate(None, _NOT_LARGE)) * len(data) <= _MOST_CLAIMED:
         return
-    import msgspec
-
+    reader = msgpack.Unpacker(max_buffer_size=len(data), read_size=1)
+    reader.feed(data)
     try:
-        msgspec.msgpack.Decoder(msgspec.Raw).decode(data)
-    except RecursionError:
-        raise BadRequest("cannot read the msgpack: it is nested too deep") from None
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"cannot read the msgpack: {error}") from None
+        reader.skip()
+    except msgpack.OutOfData:
+        raise BadRequest("cannot read the msgpack: it ends before its value does") from None
 
 
 def _explained(error: Exception) -> Exception:
