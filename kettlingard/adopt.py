@@ -48,6 +48,7 @@ class Adoption:
     """Owns the questions to orphans."""
 
     def __init__(self, daemon: Daemon) -> None:
+        self.takes_in = True  # what an orphan was, when it proves itself; else it is ended
         self._daemon = daemon
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -152,6 +153,8 @@ class Adoption:
                 for sock in worker.listeners.values():  # we have them, or others of our own
                     sock.close()
                 _take_in(service, member, worker)
+                if not self.takes_in:
+                    service.feed(member.number, StopWanted(clock.now(), "--no-adopt"))
             service.look()
             return
 

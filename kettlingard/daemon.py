@@ -158,11 +158,12 @@ class Daemon:
         return service
 
     def forget(self) -> None:
-        """Nothing runs any more: know no service, as at the beginning."""
+        """Nothing runs any more: know no service, as at the beginning, but for those with orphans."""
         self.histories = {n: [r.kept for r in one.history] for n, one in self.services.items()}
-        for service in self.services.values():
-            service.close()
-        self.services.clear()
+        for name, service in list(self.services.items()):
+            if not service.orphans:
+                service.close()
+                del self.services[name]
         self.ended.clear()
         self._handed.store.outlives = False
         self.state = "booting"

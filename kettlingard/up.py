@@ -271,6 +271,7 @@ async def _adopted(
         return settled
     daemon.drain("--no-adopt")
     await daemon.ended.wait()
+    adoption.takes_in = False  # who proves itself later is ended then
     daemon.forget()
     return set()
 

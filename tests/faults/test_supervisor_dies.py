@@ -137,6 +137,20 @@ def test_no_adopt_ends_them_in_order_and_starts_anew(supervisor, service_module)
     assert one.output().count("shut down in order") == 2
 
 
+def test_no_adopt_forgets_nobody_whom_it_cannot_end(supervisor, service_module):
+    one, (first, second) = begin(supervisor, service_module)
+    one.crash()
+    os.kill(first, signal.SIGSTOP)
+    one.start("--no-adopt", within=30)
+    assert not alive(second)
+    status = one.status("echo")
+    assert f"pid {first} is an orphan" in status["note"]
+    wait_for(lambda: len(one.pids("echo")) == 1, 15)  # the instance of the other waits for its end
+    os.kill(first, signal.SIGCONT)
+    wait_for(lambda: len(one.pids("echo")) == 2 and not alive(first), within=15)
+    assert first not in one.pids("echo")
+
+
 def test_a_worker_alone_ends_in_order_when_it_is_told_to(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
     one.crash()
