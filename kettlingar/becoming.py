@@ -15,8 +15,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from kettlingar.transport.forking import Fork
 
@@ -29,8 +30,7 @@ RUN = b"KETTLINGARD_RUN="
 RUN_LENGTH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """The descriptors that came with the order; the worker owns them."""
 
     channel: int

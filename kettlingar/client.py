@@ -6,9 +6,10 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from kettlingar.transport.fdpass import close_all, take
 from kettlingar.wire.fdtags import tag_default
@@ -22,8 +23,7 @@ from .replies import ReplyStream, ReplyTo, as_stream
 POOL = 32  # idle connections that are kept
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     """One call, and how it is to be made."""
 
     name: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from kettlingar.transport import rendezvous
 from kettlingar.transport.unixpath import connect_unix
@@ -16,8 +17,7 @@ from kettlingar.transport.unixpath import connect_unix
 from .errors import NotRunning
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A new connection: the socket, and what must be said on it."""
 
     sock: socket.socket

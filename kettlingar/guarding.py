@@ -13,8 +13,9 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kettlingar.api.access import same_secret
 from kettlingar.transport import messages
@@ -29,8 +30,7 @@ PATIENCE = 5.0  # seconds in which a visitor must say who it is
 ROOT = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
+class _Copy(Struct, frozen=True):
     """One guarded listener."""
 
     stream: str

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from kettlingar.api.binding import guarantee_type
 from kettlingar.api.methods import Method, MethodTable, read_assigned, read_methods, read_object

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from kettlingar.config.schema import DEFAULT
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 _OWN = ("app_name", "worker_name", "app_state_dir")
 
 
-@dataclass(frozen=True, slots=True)
-class Managed:
+class Managed(Struct, frozen=True):
     """A service as its supervisor knows it."""
 
     control: Path

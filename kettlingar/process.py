@@ -17,9 +17,10 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from kettlingar.config.paths import make_private_dir
 from kettlingar.transport import listeners, rendezvous

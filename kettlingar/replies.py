@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kettlingar.wire.content import Kind
 from kettlingar.wire.rpc import reply_elsewhere
@@ -14,8 +15,7 @@ from .calling import CallConnection
 from .request import ANSWER, RequestInfo
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyTo:
+class ReplyTo(Struct, frozen=True):
     """Where a service should answer instead: a descriptor of ours, and what to write there."""
 
     fd: int

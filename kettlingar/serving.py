@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from kettlingar.api.access import Caller
 from kettlingar.api.methods import Method, MethodTable
@@ -19,8 +20,7 @@ from kettlingar.wire.http11 import Limits
 from .request import HttpResult, RequestInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """How a connection came here, and what is known of its other end from the start."""
 
     trusted: bool = False  # its other end was given an authorised connection
@@ -49,8 +49,7 @@ ErrorPage = Callable[[RequestInfo, Exception, str], Awaitable[HttpResult | None]
 RequestDone = Callable[[RequestInfo, str, int, float], None]
 
 
-@dataclass(slots=True)
-class Hooks:
+class Hooks(Struct):
     """What an author has overridden; None costs nothing."""
 
     validate_request_header: Callable[[str, dict[str, str]], Awaitable[Any]] | None = None
@@ -63,8 +62,7 @@ class Hooks:
     tcp_stream: StreamFactory = SocketStream  # how the bytes of a TCP connection travel
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """A server's numbers and its secret."""
 
     secret: str
@@ -79,8 +77,7 @@ class Settings:
     public_over_tcp: frozenset[str] | None = None  # None = all public methods
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """The service that this process is, as its own methods see it."""
 
     settings: Settings
@@ -105,8 +102,7 @@ def home_of(servers: Sequence[Any], settings: Settings) -> Home:
     return Home(settings)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """What a protocol that takes a connection over is given."""
 
     request: RequestInfo

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hmac import compare_digest
+
+from msgspec import Struct
 
 from .methods import Method
 
@@ -12,8 +13,7 @@ from .methods import Method
 _NO_CREDENTIALS = frozenset({"referer", "user-agent", "cookie", "origin", "host", "authorization"})
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """A local client, as the kernel or the supervisor names it; `methods` None = all."""
 
     uid: int | None = None
@@ -22,8 +22,7 @@ class Caller:
     methods: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What is known about a request's origin."""
 
     authorised: bool = False

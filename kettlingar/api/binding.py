@@ -6,10 +6,11 @@ A plan is made once per method; a call whose values have the right types already
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from inspect import Parameter as Kind
 from typing import Any
+
+from msgspec import Struct
 
 from kettlingar.errors import BadRequest, HttpError
 
@@ -27,8 +28,7 @@ def guarantee_type(rule: Any, value: Any) -> Any:
     return value if make is None else make(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(Struct, frozen=True):
     """One argument: values of `exact` type, and anything where `rule` is EMPTY, pass untouched."""
 
     name: str
@@ -53,8 +53,7 @@ class _Slot:
             ) from problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     positional: tuple[_Slot, ...]
     places: tuple[str | None, ...]  # their names, None where a name cannot be used
     named: dict[str, _Slot]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import dis
 import inspect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .reserved import LEGACY, reserved_names
 from .takeover import Takeover, without_takeover
@@ -33,8 +35,7 @@ _PREFIXES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One argument of a method, its annotation resolved to a type."""
 
     name: str
@@ -43,8 +44,7 @@ class Parameter:
     kind: Any  # as inspect.Parameter has them
 
 
-@dataclass(frozen=True, eq=False)
-class Method:
+class Method(Struct, frozen=True, eq=False, dict=True):
     """One callable of a service; `parameters` leave out self and the request.
 
     `legacy` methods take (method, headers, body) where others take request_info.

@@ -7,17 +7,17 @@ just names that are not there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 ROOT = "web_root"  # the name of "/"
 _MOST_KEPT: Final = 64  # characters of a path whose route is kept
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where a path leads: `token` is true if its first segment was the service's secret.
 
     `path` is what follows prefix and token, undecoded, with its slash: what pages route by.

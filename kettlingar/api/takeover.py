@@ -7,9 +7,10 @@ wants to know, `ws: Annotated[WebSocket, WebSocketOptions(...)]`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from inspect import Parameter as Kind
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from .methods import Parameter
@@ -31,8 +32,7 @@ class TakesConnection:
 TAKEN = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Takeover:
+class Takeover(Struct, frozen=True):
     """Where in a signature the connection goes."""
 
     name: str

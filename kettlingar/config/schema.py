@@ -6,10 +6,11 @@ import difflib
 import inspect
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from kettlingar.errors import ConfigError
 
@@ -22,8 +23,7 @@ _PLAIN = frozenset({bool, int, str})  # nothing to convert, nothing to check
 _FOLDERS = ("app_state_dir", "app_data_dir")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One setting: `WORKER_NAME` in the class, `worker_name` in the configuration."""
 
     name: str

@@ -12,8 +12,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import TracebackType
+
+from msgspec import Struct
 
 from .unixpath import StrPath
 
@@ -21,8 +22,7 @@ MAX_URL = 4096  # bytes
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A URL that this process has put in place, so that it can take away its own and no other."""
 
     folder: str

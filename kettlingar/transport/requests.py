@@ -7,7 +7,8 @@ many are its own. What no head claims is closed at once.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kettlingar.wire._httptools import RequestParser
 from kettlingar.wire.http11 import END, Limits, Phase, Refusal, RequestEvent, RequestHead
@@ -18,8 +19,7 @@ FDS_HEADER = "kettlingar-fds"  # how many descriptors travel with the first byte
 COUNTS = {str(count): count for count in range(MAX_FDS + 1)}  # that it may name
 
 
-@dataclass(slots=True)
-class Incoming:
+class Incoming(Struct):
     """A whole request. Whoever gets it owns the descriptors."""
 
     head: RequestHead

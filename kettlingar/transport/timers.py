@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from .timeouts import Deadlines
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """Seconds that a connection may wait for each thing."""
 
     head: float = 1.0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from kettlingar.api.methods import Method, MethodTable
 from kettlingar.errors import ConfigError

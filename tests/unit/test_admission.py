@@ -1,8 +1,7 @@
 """What is remembered of a request's admission, and when it counts no more."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kettlingar import RequestInfo, RPCKitten
 from kettlingar.admission import MOST_KNOWN, Gate

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kettlingar import RPCKitten
 from kettlingar.asynctools import FileWriter, await_success, create_background_task
