@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 from kettlingar.cli.ctl import EXIT_CODES  # noqa: E402
 from kettlingar.cli.ctl_verbs import EVERYWHERE, VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
+from kettlingar.config.values import written as value_written  # noqa: E402
 from kettlingar.transport import messages  # noqa: E402
 from kettlingard.core import place, run  # noqa: E402
 from kettlingard.core.daemonspec import NOT_SHARED, DaemonKeys  # noqa: E402
@@ -135,9 +136,18 @@ def daemon_keys() -> str:
 
 def settings() -> str:
     """Every setting that all services have."""
-    lines = ["# Settings of every service", MADE, "| setting | default |", "|---|---|"]
+    lines = [
+        "# Settings of every service",
+        MADE,
+        "`--worker-name=x` on the command line, `worker_name = x` in a file, `WORKER_NAME = 'x'` in the class's",
+        "`Configuration`. Durations are seconds, sizes bytes; where a status is named, that is the answer beyond the limit.",
+        "",
+        "| setting | default | meaning |",
+        "|---|---|---|",
+    ]
     for name, field in read_schema(Configuration).items():
-        lines.append(f"| `{name}` | `{field.default!r}` |")
+        default = f"`{value_written(field.default, field.kind)}`".replace("``", "")
+        lines.append(f"| `{name}` | {default} | {field.meaning} |")
     return "\n".join([*lines, ""])
 
 

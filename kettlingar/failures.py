@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from .errors import HttpError, NeedInfoException, RedirectException, Unavailable
+from .errors import ConfigError, HttpError, NeedInfoException, RedirectException, Unavailable
 
 
 def describe(error: Exception, *, authed: bool) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -33,6 +33,15 @@ def in_one_line(error: BaseException) -> str:
         return f"{type(error).__name__}: {error.msg} ({error.text.strip()})"
     lines = "".join(traceback.format_exception_only(error)).splitlines()
     return "; ".join(line.strip() for line in lines if line.strip())
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong, for the person who asked for it: what we say ourselves needs no type."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, (ConfigError, OSError)) and str(error):
+        return str(error)
+    return in_one_line(error)
 
 
 def without_secret(text: str, secret: str) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -24,12 +25,17 @@ from kettlingar.config.schema import COMMAND_LINE
 from .client import Client
 from .endpoints import FileEndpoint
 from .errors import NotRunning
+from .failures import in_words
 
 if TYPE_CHECKING:
     from .kitten import RPCKitten
 
+log = logging.getLogger(__name__)
+
 PATIENCE = 20.0  # seconds for a service to come up
-UP, ON = b"up\n", b"on\n"  # it answers; another process is the service already
+# It answers; another process is the service already; it cannot be, and why.
+UP, ON, NO = b"up\n", b"on\n", b"no\n"
+MOST = 2000  # bytes of why it cannot
 LOOK_AGAIN = 0.02  # seconds, while somebody else's process comes up
 
 
@@ -59,7 +65,8 @@ async def start(kitten: RPCKitten) -> None:
     if word == ON:
         await _answering(kitten)
     elif word != UP:
-        raise NotRunning(f"cannot start {_name(kitten)}: it ended at once\n{_tail(log, begin)}")
+        why = word.removeprefix(NO).decode() or f"it ended at once{_tail(log, begin)}"
+        raise NotRunning(f"cannot start {_name(kitten)}: {why}; see {log}")
 
 
 async def _answering(kitten: RPCKitten) -> None:
@@ -120,14 +127,14 @@ def _orders(kitten: RPCKitten, ready_fd: int) -> dict[str, Any]:
 
 
 async def _word_from(fd: int) -> bytes:
-    """Read what the new process says: one word, or nothing if it has ended."""
+    """Read what the new process says: a word, perhaps with a reason; nothing if it has ended."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(fd, readable.set)
     try:
         async with asyncio.timeout(PATIENCE):
             await readable.wait()
-        return os.read(fd, len(UP))
+        return os.read(fd, MOST)
     finally:
         loop.remove_reader(fd)
         os.close(fd)
@@ -136,7 +143,8 @@ async def _word_from(fd: int) -> bytes:
 def _tail(log: Path, begin: int) -> str:
     with log.open("rb") as file:
         file.seek(begin)
-        return file.read()[-2000:].decode("utf-8", "replace").rstrip()
+        text = file.read()[-MOST:].decode("utf-8", "replace").strip()
+    return f"\n{text}\n" if text else ""
 
 
 # --- in the new process -------------------------------------------------------
@@ -158,10 +166,19 @@ def main() -> int:
     os.set_inheritable(ready_fd, False)
 
     def say(word: bytes) -> None:
-        os.write(ready_fd, word)
+        nonlocal ready_fd
+        os.write(ready_fd, word[:MOST])
         os.close(ready_fd)
+        ready_fd = -1
 
-    return serve(kitten_class(config=config), lambda: say(UP), lambda: say(ON))
+    try:
+        return serve(kitten_class(config=config), lambda: say(UP), lambda: say(ON))
+    except Exception as error:  # noqa: BLE001  who waits hears of whatever it is
+        words = in_words(error)
+        log.error("cannot start %s: %s", config.worker_name, words)  # noqa: TRY400  `serve` had it
+        if ready_fd >= 0:
+            say(NO + words.encode("utf-8", "backslashreplace"))
+        return 1
 
 
 def _load(orders: dict[str, Any]) -> Any:

@@ -62,7 +62,7 @@ def level_number(level: int | str) -> int:
     if text.isdigit():
         return int(text)
     if text not in LEVELS:
-        raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
+        raise ValueError(f"it is not one of {', '.join(LEVELS)}")
     return LEVELS[text]
 
 

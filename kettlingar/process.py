@@ -26,6 +26,7 @@ from kettlingar.config.paths import make_private_dir
 from kettlingar.transport import listeners, rendezvous
 from kettlingar.transport.acceptor import Acceptor, stream_of
 from kettlingar.transport.duplex import StreamFactory
+from kettlingar.transport.listeners import ListenError
 from kettlingar.transport.notify import Notifier
 from kettlingar.transport.peercred import peer
 from kettlingar.transport.stream import SocketStream
@@ -35,9 +36,10 @@ from . import _compat, remembered
 from .api.access import Caller
 from .api.routing import normal_prefix
 from .collecting import settle
+from .errors import ConfigError
 from .logs import begin_logging, change_level
 from .server import Observer, Server
-from .serving import Home, Hooks, Origin, Settings, home_of
+from .serving import Home, Hooks, Origin, Settings, home_of, url_of
 from .transport.timers import Timeouts
 
 if TYPE_CHECKING:
@@ -255,7 +257,13 @@ def serve(
                 running()
             return 1
         stack.callback(lock.release)
-        return _compat.run(_serve(kitten, state, stack, ready), config.worker_loop)
+        try:
+            return _compat.run(_serve(kitten, state, stack, ready), config.worker_loop)
+        except (ConfigError, ListenError):
+            raise  # it says all that there is to know
+        except Exception:
+            log.exception("cannot serve %s", config.worker_name)
+            raise
 
 
 async def _serve(
@@ -275,8 +283,8 @@ async def _serve(
         return 0
     settle()
     acceptors = [accept_on(sock, runtime.server) for sock in sockets]
-    url = url_of(host, port, secret, config.worker_url_path)
-    published = rendezvous.publish(state, config.worker_name, url)
+    url = url_of(host, port, normal_prefix(config.worker_url_path))
+    published = rendezvous.publish(state, config.worker_name, f"{url}/{secret}")
     stack.callback(published.remove)
     stack.callback(remembered.keep(config).unlink, missing_ok=True)
     _compat.set_process_title(f"{config.app_name}/{config.worker_name} on {host}:{port}")
@@ -311,12 +319,6 @@ def _listen(
         sockets.append(listeners.bind_unix(path, config.worker_listen_queue, 0o600))
         stack.callback(path.unlink, missing_ok=True)
     return sockets, port
-
-
-def url_of(host: str, port: int, secret: str, prefix: str) -> str:
-    """Return where a service answers, with its token: what clients read from its .url file."""
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}{normal_prefix(prefix)}/{secret}"
 
 
 def accept_on(sock: socket.socket, server: Server) -> Acceptor:

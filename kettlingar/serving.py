@@ -89,8 +89,13 @@ class Home(Struct, frozen=True):
         if not isinstance(self.address, tuple):
             return None
         host, port = self.address
-        name = f"[{host}]" if ":" in host else host
-        return f"http://{name}:{port}{self.settings.prefix}"
+        return url_of(host, port, self.settings.prefix)
+
+
+def url_of(host: str, port: int, prefix: str) -> str:
+    """Return where a service answers; `prefix` begins with a slash, if there is one."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}{prefix}"
 
 
 def home_of(servers: Sequence[Any], settings: Settings) -> Home:

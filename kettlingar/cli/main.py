@@ -21,6 +21,7 @@ from kettlingar.errors import (
     NotRunning,
     RemoteError,
 )
+from kettlingar.failures import in_words
 
 from . import commands
 from .args import Request, UsageError, nearest, parse
@@ -120,4 +121,6 @@ def _text(problem: BaseException) -> str:
         return sentence(problem)
     if isinstance(problem, KeyError) and not isinstance(problem, HttpError):
         return str(problem.args[0]) if problem.args else "not found"
+    if isinstance(problem, OSError):
+        return in_words(problem)
     return str(problem) or type(problem).__name__

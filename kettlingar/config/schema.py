@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from kettlingar.errors import ConfigError
 
-from .values import Octal, convert, kind_of, written
+from .defaults import Defaults
+from .values import Check, convert, kind_of, name_of, written
 
 DEFAULT = "default"
 COMMAND_LINE = "command line"
@@ -29,6 +30,8 @@ class Field(Struct, frozen=True):
     name: str
     kind: Any
     default: Any
+    meaning: str = ""
+    checks: tuple[Check, ...] = ()
 
     @property
     def secret(self) -> bool:
@@ -61,8 +64,17 @@ def _read(cls: Any) -> Schema:
             if constant.isupper() and not constant.startswith("_"):
                 default = getattr(cls, constant)
                 kind = hints.get(constant) or kind_of(default)
-                fields[constant.lower()] = Field(constant.lower(), kind, default)
+                fields[constant.lower()] = _field(constant.lower(), kind, default)
     return fields
+
+
+def _field(name: str, kind: Any, default: Any) -> Field:
+    if typing.get_origin(kind) is not typing.Annotated:
+        return Field(name, kind, default)
+    kind, *more = typing.get_args(kind)
+    meaning = next((text for text in more if isinstance(text, str)), "")
+    checks = tuple(check for check in more if isinstance(check, Check))
+    return Field(name, kind, default, meaning, checks)
 
 
 def read_schema(cls: type) -> Schema:
@@ -76,7 +88,7 @@ def _hints(cls: Any) -> dict[str, Any]:
         hints: dict[str, Any] = _hints(cls.__bases__[0])
         return hints
     try:
-        return typing.get_type_hints(cls)
+        return typing.get_type_hints(cls, include_extras=True)
     except Exception as problem:
         raise TypeError(
             f"cannot read {cls.__qualname__}: {problem}; import the type outside of TYPE_CHECKING"
@@ -111,21 +123,26 @@ def _set(merged: Merged, field: Field, value: Any, origin: str) -> None:
     if value is None or value == "":
         merged.values[field.name] = field.default
         return
-    if type(value) is field.kind and field.kind in _PLAIN:
+    if type(value) is field.kind and field.kind in _PLAIN and not field.checks:
         merged.values[field.name] = value
         merged.origins[field.name] = origin
         return
+    setting = _spelled(field.name, origin)
+    shown = "(a secret)" if field.secret else repr(value)[:80]
     try:
-        merged.values[field.name] = convert(field.kind, value)
+        converted = convert(field.kind, value)
     except (ValueError, TypeError, OverflowError) as problem:
-        shown = "(a secret)" if field.secret else repr(value)[:80]
-        wanted = getattr(field.kind, "__name__", str(field.kind))
-        merged.problems.append(
-            f"{_place(origin)}cannot set {_spelled(field.name, origin)}:"
-            f" {shown} is no {wanted}: {problem}"
-        )
-    else:
-        merged.origins[field.name] = origin
+        wrong = f"cannot set {setting}: {shown} is no {name_of(field.kind)}: {problem}"
+        merged.problems.append(_place(origin) + wrong)
+        return
+    try:
+        for check in field.checks:
+            check(converted)
+    except ValueError as problem:
+        merged.problems.append(f"{_place(origin)}cannot set {setting} to {shown}: {problem}")
+        return
+    merged.values[field.name] = converted
+    merged.origins[field.name] = origin
 
 
 def unknown_setting(schema: Schema, given: str, origin: str) -> str:
@@ -144,48 +161,11 @@ def _place(origin: str) -> str:
     return "" if origin in (COMMAND_LINE, DEFAULT) else f"{origin}: "
 
 
-class Configuration:
+class Configuration(Defaults):
     """The settings of a service; subclasses add constants, each becomes an attribute.
 
-    Later wins: class, WORKER_CONFIG file, command line. Durations are seconds, sizes bytes.
+    Later wins: class, WORKER_CONFIG file, command line.
     """
-
-    APP_NAME: str = "kettlingar"
-    APP_DATA_DIR: str = ""  # "": where platformdirs puts it
-    APP_STATE_DIR: str = ""
-
-    WORKER_NAME: str = "worker"
-    WORKER_CONFIG: str = ""  # a file, or "y" for the usual one
-    WORKER_NICE: int = 0
-    WORKER_UMASK: Octal = Octal(0o077)
-    WORKER_SECRET: str = ""  # "": made at every start
-
-    WORKER_LISTEN_QUEUE: int = 1024
-    WORKER_LISTEN_HOST: str = "127.0.0.1"
-    WORKER_LISTEN_PORT: int = 0
-    WORKER_URL_PATH: str = ""
-    WORKER_USE_TCP: bool = True
-    WORKER_USE_UNIXDOMAIN: bool = True
-    WORKER_USE_MSGPACK: bool = True
-    WORKER_ALLOWED_HOSTS: list[str] = []  # noqa: RUF012 - a default that is never changed
-
-    WORKER_LOG_LEVEL: int | str = "info"
-    WORKER_LOG_FORMAT: str = "text"  # or json
-
-    WORKER_ACCEPT_TIMEOUT: float = 1.0
-    WORKER_HTTP_MAX_HEAD: int = 16 * 1024
-    WORKER_HTTP_MAX_LINE: int = 8 * 1024
-    WORKER_HTTP_MAX_HEADERS: int = 100
-    WORKER_HTTP_REQUEST_MAX_SIZE: int = 1024 * 1024
-    WORKER_HTTP_REQUEST_TIMEOUT1: float = 1.0  # until the head is whole
-    WORKER_HTTP_REQUEST_TIMEOUT2: float = 15.0  # until the body is
-    WORKER_HTTP_KEEPALIVE: float = 60.0
-    WORKER_HTTP_SEND_TIMEOUT: float = 30.0
-    WORKER_WS_PING: float = 20.0  # silence before a WebSocket is asked whether it lives; 0: never
-    WORKER_MAX_DEPTH: int = 64
-    WORKER_MAX_CONNECTIONS: int = 10_000
-    WORKER_DRAIN_TIMEOUT: float = 20.0
-    WORKER_LOOP: str = "auto"  # asyncio, uvloop, or uvloop where it is installed
 
     def __init__(self) -> None:
         """Begin with the class's own values; TypeError or ConfigError if those are wrong."""

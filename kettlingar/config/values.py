@@ -6,15 +6,50 @@ import json
 import math
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, NewType, Union
 
 Octal = NewType("Octal", int)  # a number that people write in base 8: a umask
 
+_LIST = '["a", "b"]'
+_LIKE: Mapping[type, str] = {dict: '{"a": 1}'}
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
 _RADIX = {"0x": 16, "0o": 8, "0b": 2}
+
+
+class Check:
+    """Beside the type, in a setting's annotation: what else its value is to be."""
+
+    def __call__(self, value: Any) -> None:
+        """Raise ValueError for a value that means nothing."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Check):
+    """Not below `least`, nor above `most`."""
+
+    least: float
+    most: float = math.inf
+
+    def __call__(self, value: Any) -> None:
+        """Compare."""
+        if not self.least <= value <= self.most:
+            rest = f"above {self.most:g}" if value > self.most else f"below {self.least:g}"
+            raise ValueError(f"it may not be {rest}")
+
+
+class Level(Check):
+    """A name or number of logging's."""
+
+    def __call__(self, value: Any) -> None:
+        """Look it up."""
+        from kettlingar.logs import level_number
+
+        level_number(value)
 
 
 def convert(kind: Any, value: Any) -> Any:
@@ -37,6 +72,14 @@ def convert(kind: Any, value: Any) -> Any:
     if isinstance(origin, type) and not isinstance(value, origin):
         return origin(value)
     return value
+
+
+def name_of(kind: Any) -> str:
+    """A type's name, for people."""
+    if typing.get_origin(kind) is Literal:
+        return "choice"
+    name: str = getattr(kind, "__name__", str(kind))
+    return name
 
 
 def kind_of(default: Any) -> Any:
@@ -62,7 +105,9 @@ def _from_json(text: str, kind: type) -> Any:
     try:
         return json.loads(text)
     except ValueError as problem:
-        raise ValueError(f"a {kind.__name__} is written as JSON ({problem})") from None
+        raise ValueError(
+            f"it is written as JSON, {_LIKE.get(kind, _LIST)} for instance ({problem})"
+        ) from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -18,7 +18,8 @@ from kettlingar.api.routing import normal_prefix
 from kettlingar.client import Client
 from kettlingar.endpoints import FileEndpoint
 from kettlingar.kitten import RPCKitten
-from kettlingar.process import Runtime, accept_on, settings_of, url_of
+from kettlingar.process import Runtime, accept_on, settings_of
+from kettlingar.serving import url_of
 from kettlingar.transport import listeners, rendezvous
 
 
@@ -61,12 +62,13 @@ async def running(
         port = sockets[0].getsockname()[1]
         await runtime.begin(list(sockets))
         acceptors = [accept_on(sock, runtime.server) for sock in sockets]
-        url = url_of("127.0.0.1", port, secret, config.worker_url_path)
-        rendezvous.publish(folder, config.worker_name, url)
+        prefix = normal_prefix(config.worker_url_path)
+        rendezvous.publish(
+            folder, config.worker_name, f"{url_of('127.0.0.1', port, prefix)}/{secret}"
+        )
         client = Client(FileEndpoint(folder, config.worker_name))
         try:
             await client.connect(retry=0)
-            prefix = normal_prefix(config.worker_url_path)
             yield Running(kitten, client, runtime, "127.0.0.1", port, secret, path, prefix)
         finally:
             client.close()

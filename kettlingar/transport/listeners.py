@@ -19,6 +19,10 @@ UNSENT = 128 * 1024  # bytes that the kernel takes ahead of the network: what a 
 ANY = {"", "*"}  # every address, IPv4 and IPv6
 
 
+class ListenError(OSError):
+    """A place where nobody can listen now; the text says which, why, and what to do."""
+
+
 def bind_tcp(
     host: str,
     port: int,
@@ -128,9 +132,9 @@ _ADVICE = {
 }
 
 
-def _cannot_listen(where: str, error: OSError) -> OSError:
+def _cannot_listen(where: str, error: OSError) -> ListenError:
     why = error.strerror or str(error)
     if why[1:2].islower():
         why = why[:1].lower() + why[1:]
     advice = _ADVICE.get(error.errno or 0, "") if not where.startswith(("/", "@")) else ""
-    return OSError(error.errno or errno.EINVAL, f"cannot listen on {where}: {why}{advice}")
+    return ListenError(error.errno or errno.EINVAL, f"cannot listen on {where}: {why}{advice}")

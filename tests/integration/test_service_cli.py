@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -27,6 +28,13 @@ class Cat(RPCKitten):
         APP_NAME = "clicat"
         WORKER_NAME = "Tom"
         API_KEY = "hunter2"
+        FAULT = ""
+        TOYS = ["ball"]
+
+    async def init_servers(self, servers):
+        if self.config.fault:
+            raise ZeroDivisionError(self.config.fault)
+        return servers
 
     async def api_count(self, request_info, to: int = 3, pause: float = 0.0):
         """Count."""
@@ -164,6 +172,60 @@ def test_starting_twice_is_no_error_and_restart_makes_a_new_one(cat):
     port = pick_port()
     assert cat.ok("restart", f"--worker-listen-port={port}").endswith(f":{port}\n")
     assert cat.ok("ping", "--tcp") == f"Pong via http://127.0.0.1:{port}!\n"
+
+
+def test_a_start_that_fails_says_why_in_one_line_and_the_log_has_the_rest(shell, tmp_path):
+    log = tmp_path / "state" / "clicat" / "Tom.log"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        option = f"--worker-listen-port={where.rpartition(':')[2]}"
+        why = (
+            f"cannot listen on {where}: address already in use;"
+            " stop what listens there, or use another port"
+        )
+        assert shell.run("start", option) == (
+            1, "", f"clicat: cannot start clicat/Tom: {why}; see {log}\n",
+        )  # fmt: skip
+        assert why in log.read_text()
+        assert "Traceback" not in log.read_text()
+        assert shell.run(option, "serve") == (4, "", f"clicat: {why}\n")
+    assert shell.run("start", "--fault=no mouse") == (
+        1, "", f"clicat: cannot start clicat/Tom: ZeroDivisionError: no mouse; see {log}\n",
+    )  # fmt: skip
+    assert "raise ZeroDivisionError(self.config.fault)" in log.read_text()
+    code, _, err = shell.run("serve", "--fault=no mouse")
+    assert code == 6
+    assert "raise ZeroDivisionError(self.config.fault)" in err
+    assert shell.run("start", "--worker-listen-port=80000")[::2] == (
+        3, "clicat: cannot set --worker-listen-port to '80000': it may not be above 65535\n",
+    )  # fmt: skip
+
+
+def test_settings_are_edited_from_the_command_line(cat):
+    def after(*words):
+        return json.loads(cat.ok("config", "--json", *words))
+
+    assert after("toys", "--append=mouse")["toys"] == ["ball", "mouse"]
+    assert after("--key=toys", "--remove=ball")["toys"] == ["mouse"]
+    assert after("toys", "--pop=0")["toys"] == []
+    assert after("--key=fault", "--val=none")["fault"] == "none"
+    assert after("--reset=fault")["fault"] == ""
+    after("toys", '--val=["yarn"]', "--save=y")
+    assert cat.ok("stop", "--worker-config=y") == "Tom has stopped\n"
+    assert cat.ok("--worker-config=y", "start").startswith("Tom is running")
+    assert 'toys = ["yarn"]' in cat.ok("config").splitlines()
+    assert cat.run("config", "toyz", "--append=x")[::2] == (
+        3, "clicat: toyz is not a setting; did you mean toys?\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("short", "long"), [("-j", "--json"), ("-r", "--raw"), ("-t", "--tcp"), ("-J", "--json-rpc")]
+)
+def test_each_flag_has_a_long_name_that_means_the_same(cat, short, long):
+    said = cat.ok(short, "echo", "a", "--times=2")
+    assert said == cat.ok(long, "echo", "a", "--times=2")
+    assert json.loads(said) == {"value": "aa"}
 
 
 def test_a_secret_on_the_command_line_is_warned_of(shell):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
 from kettlingar.config.schema import Configuration, merge, read_schema
-from kettlingar.config.values import Octal
+from kettlingar.config.values import Between, Check, Octal
 from kettlingar.errors import ConfigError
 
 
@@ -149,7 +149,7 @@ def test_all_problems_are_told_at_once():
     )
     assert len(found) == 4
     assert "neither true/yes/y/1" in found[1]
-    assert "a list is written as JSON" in found[2]
+    assert "it is written as JSON" in found[2]
     assert "not one of fast, slow" in found[3]
 
 
@@ -166,6 +166,45 @@ def test_all_problems_are_told_at_once():
 )
 def test_wrong_values_are_refused(argument):
     assert problems(argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("worker-listen-port=80000", "to '80000': it may not be above 65535"),
+        ("worker-listen-port=-1", "to '-1': it may not be below 0"),
+        ("worker-http-request-timeout1=-1", "to '-1': it may not be below 0"),
+        ("worker-max-connections=0", "to '0': it may not be below 1"),
+        ("worker-log-level=loud", "to 'loud': it is not one of trace, debug, info"),
+        ("worker-log-format=xml", ": 'xml' is no choice: not one of text, json"),
+        ("worker-loop=trio", ": 'trio' is no choice: not one of auto, asyncio, uvloop"),
+        (
+            "worker-allowed-hosts=localhost",
+            """'localhost' is no list: it is written as JSON, ["a", """,
+        ),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused_before_anything_starts(argument, said):
+    (problem,) = problems(f"--{argument}")
+    assert said in problem
+
+
+class Even(Check):
+    def __call__(self, value):
+        if value % 2:
+            raise ValueError("it is odd")
+
+
+class Checked(Base):
+    PAWS: Annotated[int, "how many", Even(), Between(0, 8)] = 4
+
+
+def test_an_author_may_say_what_else_a_value_is_to_be():
+    assert read_schema(Checked)["paws"].meaning == "how many"
+    assert configured("--paws=6", cls=Checked).paws == 6
+    for paws, said in ((3, "it is odd"), (10, "it may not be above 8")):
+        with pytest.raises(ConfigError, match=f"cannot set --paws to '{paws}': {said}"):
+            configured(f"--paws={paws}", cls=Checked)
 
 
 def test_a_wrong_secret_is_not_repeated():
