@@ -157,3 +157,22 @@ def test_a_second_sigterm_hurries(supervisor, modules):
     os.kill(one.pid, signal.SIGTERM)
     one.stop(within=10)
     assert 3 < time.monotonic() - began < 8
+
+
+def test_all_services_together_have_the_daemons_timeout_stop(supervisor, modules):
+    one = supervisor({"stubborn": definition("stubborn:Stubborn", 'timeout_stop = "50s"\n')})
+    (one.home / "kettlingard.toml").write_text('[daemon]\ntimeout_stop = "3s"\n')
+    one.ctl("daemon", "reload-config")
+    one.ready("stubborn")
+    began = time.monotonic()
+    one.stop(within=10)
+    assert 2 < time.monotonic() - began < 8
+
+
+def test_sigint_ends_it_in_order_too(steady):
+    one = steady()
+    [pid] = one.pids("steady")
+    os.kill(one.pid, signal.SIGINT)
+    assert one.process.wait(10) == 0
+    assert not alive(pid)
+    one.stop()

@@ -53,6 +53,11 @@ class Cat(RPCKitten):
         self.ballast = bytearray(megabytes << 20)
         return len(self.ballast)
 
+class Impostor(Cat):
+    async def api_ping(self, request, docs: bool = False):
+        return {"pong": True, "kitten": "SomebodyElse"}
+
+class Rude(Cat):
     async def shutdown(self):
         if os.environ.get("BAD_END"):
             os._exit(int(os.environ["BAD_END"]))
@@ -73,9 +78,9 @@ def define(one):
     """`define(more)`: start a cat of its own name with this definition; it ends with the test."""
     names = []
 
-    def start(more="", *, wait=True):
+    def start(more="", *, kitten="Cat", wait=True):
         names.append(f"cat{next(NUMBERS)}")
-        text = f'[service]\nkitten = "cats:Cat"\npython_path = ["{{src}}"]\n{more}'
+        text = f'[service]\nkitten = "cats:{kitten}"\npython_path = ["{{src}}"]\n{more}'
         one.define(names[-1], text)
         one.ctl("start", names[-1], *([] if wait else ["--no-wait"]))
         return names[-1]
@@ -100,6 +105,13 @@ def test_a_worker_that_is_stopped_while_it_prepares_ends_at_once(one, define):
     assert time.monotonic() - began < 5
     assert "stopped before it was ready" in log(one, slow)
     assert events(one, slow)[-1]["reason"].startswith("exit 0 before it was ready")
+
+
+def test_a_worker_is_ready_when_its_ping_is_answered_by_the_class_that_is_meant(one, define):
+    other = define('restart = "no"\n', kitten="Impostor", wait=False)
+    until(lambda: one.status(other)["state"] == "failed", 20)
+    assert "its ping answered as 'SomebodyElse', not as Impostor" in one.status(other)["note"]
+    assert "ready" not in states(one, other)
 
 
 @pytest.mark.parametrize("step", ["IMPORT", "INIT"])
@@ -247,7 +259,7 @@ def test_a_term_while_it_drains_cuts_the_drain_short(one, define):
 
 
 def test_a_bad_end_that_was_asked_for_is_told_and_counts_nothing(one, define):
-    cat = define('[environment]\nBAD_END = "3"\n')
+    cat = define('[environment]\nBAD_END = "3"\n', kitten="Rude")
     one.ctl("restart", cat)
     ends = [event["reason"] for event in events(one, cat) if event["to"] == "exited"]
     assert ends[0].startswith("exit 3")
