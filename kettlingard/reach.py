@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-from dataclasses import dataclass
 
 from kettlingar import BadRequest, NotFound, RequestInfo, Unavailable
 from kettlingar.api.access import Caller
@@ -25,8 +24,7 @@ PATIENCE = 10.0  # seconds in which a caller waits for a worker to be ready
 COMING = frozenset({Word.HELD, Word.STARTING, Word.UPDATING, Word.WAITING, Word.DEGRADED})
 
 
-@dataclass(frozen=True, slots=True)
-class LocalCaller(Caller):
+class LocalCaller(Caller, frozen=True):
     """Who connected, with its groups: looked up once, when the connection came."""
 
     gids: frozenset[int] = frozenset()
