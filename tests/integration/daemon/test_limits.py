@@ -72,3 +72,21 @@ def test_as_many_instances_as_processors(supervisor, modules):
     one = supervisor({"steady": definition("steady:Steady", '[pool]\ninstances = "auto"\n')})
     assert len(one.ready("steady")) == processors()
     assert f"instances = {processors()}" in one.ctl("show", "steady").stdout
+
+
+@REAL
+def test_groups_of_a_killed_supervisor_go_at_the_next_start_and_its_end(steady):
+    one = steady()
+    [pid] = one.pids("steady")
+    folder = cgroup.find(str(one.home / "run")).folder
+    [group] = [path for path in folder.iterdir() if path.is_dir()]
+    one.crash()
+    os.kill(pid, 9)
+    until(lambda: not alive(pid))
+    assert group.is_dir(), "nobody is there who would remove it"
+    one.start()
+    one.ready("steady")
+    assert not group.exists()
+    one.ctl("daemon", "shutdown")
+    assert not folder.exists()
+    one.process.wait()
