@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from docs.authors import author  # noqa: E402
 from kettlingar.cli.ctl import EXIT_CODES  # noqa: E402
 from kettlingar.cli.ctl_verbs import EVERYWHERE, VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
@@ -342,6 +343,7 @@ PAGES = {
     "definition-keys.md": definition_keys,
     "kettlingard-toml.md": daemon_keys,
     "settings.md": settings,
+    "author.md": lambda: author(MADE),
     "ctl.md": commands,
     "states.md": lifecycle,
     "channel.md": channel,
