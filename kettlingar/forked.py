@@ -51,7 +51,7 @@ def set_limits(order: Order) -> None:
 def set_priority(order: Order) -> None:
     """Say how important it is, for the processor and for memory."""
     if order.nice:
-        os.nice(order.nice)
+        os.setpriority(os.PRIO_PROCESS, 0, order.nice)  # as systemd has it: not more, but this
     if order.oom_score_adjust:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write(str(order.oom_score_adjust))

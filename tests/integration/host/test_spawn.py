@@ -110,12 +110,12 @@ def test_umask_nice_limits_and_privileges_are_set(tmp_path):
     said = report(
         tmp_path,
         umask=0o027,
-        nice=os.nice(0) + 3,
+        nice=17,
         oom_score_adjust=500,
         rlimits=[(resource.RLIMIT_NOFILE, 77, hard)],
     )
     assert said["umask"] == 0o027
-    assert said["nice"] == os.nice(0) + 3
+    assert said["nice"] == 17
     assert said["oom"] == 500
     assert said["nofile"] == [77, hard]
     assert said["no_new_privs"] == "1"
