@@ -41,9 +41,10 @@ from .ingress import Ingress, Router
 from .recovery import Recovery
 from .remembered import Remembered
 from .rounds import Rounds
-from .running import Running, Surroundings
+from .running import Running
 from .service import Service
 from .sharing import Sharing
+from .surroundings import Surroundings
 from .worker.prepare import Prepared
 from .worker.process import Worker
 from .worker.pulse import Rhythms

@@ -8,15 +8,12 @@ next moment at which something is due.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import random
 from typing import Any
 
-from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
 from kettlingard.core import actor
 from kettlingard.core.actor import Effect, Output
@@ -32,49 +29,19 @@ from kettlingard.core.state import Circumstances, Load, Member, ServiceState
 from kettlingard.core.vocabulary import BecameReady, Event, Exited, Reported, SpawnFailed
 from kettlingard.core.words import Word, service_word
 from kettlingard.host import clock
-from kettlingard.host.cgroup import Cgroups
-from kettlingard.host.limits import OpenFiles
-from kettlingard.host.reap import Reaper
 from kettlingard.worker.launch import Launch
 from kettlingard.worker.process import Worker
-from kettlingard.worker.pulse import Rhythms
-from kettlingard.worker.start import Starter
 
 from .crew import Crew, Ears
 from .demand import Demand
 from .events import History
 from .grants import Grants, owner, read_rights
-from .ingress import Ingress
 from .listening import Listening
+from .surroundings import Surroundings
 from .urlfile import UrlFile
-
-log = logging.getLogger(__name__)
 
 SECRET_BYTES = 18  # 144 bits
 UP = frozenset({Word.READY, Word.HELD, Word.DEGRADED, Word.UPDATING, Word.UPDATE_PAUSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a service needs of the daemon."""
-
-    loop: asyncio.AbstractEventLoop
-    reaper: Reaper
-    starter: Starter
-    rhythms: Rhythms
-    ingress: Callable[[str], Ingress]
-    meetings: Path  # where workers are found that have lost their supervisor
-    folder: Path  # of states; the service has its own in it
-    logs: Path
-    open_files: OpenFiles  # a worker's limit where its definition says nothing
-    cgroups: Cgroups
-    url_files: bool  # written where a definition has no [access]
-    circumstances: Callable[[Running], Circumstances]
-    storm: Callable[[], bool]  # most services are in backoff
-    waits_for: Callable[[Running], list[str]]
-    changed: Callable[[str], None]  # told by name
-    asked: Callable[[str, Worker, messages.Ask], None]
-    noted: Callable[[str, str], bool]  # is this service's run of this mark in the state file?
 
 
 class Running:

@@ -21,7 +21,8 @@ from kettlingard.core.wishes import NOBODY, redefined, renewed, started, stopped
 from kettlingard.host import clock
 
 from .grants import owner, read_rights
-from .running import SECRET_BYTES, Running, Surroundings
+from .running import SECRET_BYTES, Running
+from .surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 

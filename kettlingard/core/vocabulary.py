@@ -23,10 +23,6 @@ COMING = frozenset({Phase.SPAWNING, Phase.STARTING})
 ACTIVE = COMING | {Phase.READY, Phase.UNRESPONSIVE}  # alive, and nobody ends it
 
 
-ACTIVE = frozenset({Phase.SPAWNING, Phase.STARTING, Phase.READY, Phase.UNRESPONSIVE})
-COMING = frozenset({Phase.SPAWNING, Phase.STARTING})
-
-
 class Action(Enum):
     """What the shell does for a run."""
 
