@@ -13,65 +13,31 @@ from kettlingar.api.access import (
     same_secret,
     token_in_headers,
 )
-from kettlingar.api.methods import Method, MethodTable
+from kettlingar.api.methods import Method
 from kettlingar.api.routing import route
+from kettlingar.wire.content import Kind, negotiate
 from kettlingar.wire.http11 import RequestHead
 
 from .errors import NotFound
 from .request import RequestInfo
 from .serving import Hooks, Origin, Service, Settings
+from .usual import Usual
 
-MOST_KNOWN = 128  # heads; the parser keeps as many
+MOST_KNOWN = 256  # heads in one memory
 
-
-class Admitted:
-    """What was found out about a request by its head alone: who may call what."""
-
-    __slots__ = ("head", "identity", "kind", "method", "methods", "origin", "route", "settings")
-
-    def __init__(
-        self,
-        request: RequestInfo,
-        method: Method,
-        origin: Origin,
-        methods: MethodTable,
-        settings: Settings,
-    ) -> None:
-        self.head = request.head
-        self.identity = request.identity
-        self.kind = request.kind
-        self.route = request.route
-        self.method = method
-        self.methods = methods
-        self.origin = origin
-        self.settings = settings
-
-    def holds(self, origin: Origin, methods: MethodTable, settings: Settings) -> bool:
-        """Whether the same would be found out now, for a request that came like this."""
-        then = self.origin
-        return (
-            self.settings is settings
-            and self.methods is methods
-            and (
-                origin is then
-                or (
-                    origin.trusted is then.trusted
-                    and origin.tcp is then.tcp
-                    and origin.caller == then.caller
-                )
-            )
-        )
+Memory = dict[bytes, Usual]
 
 
 class Gate:
     """Admits requests to one service, and remembers what it decided for heads that come again."""
 
-    def __init__(self, service: Service, hooks: Hooks) -> None:
+    def __init__(self, service: Service, settings: Settings, hooks: Hooks) -> None:
         self.service = service
+        self.settings = settings
         self.hooks = hooks
-        self._known: dict[int, Admitted] = {}  # by the head's identity; each holds its head
+        self._memories: dict[tuple[bool, bool, bool], Memory] = {}
         # An author who looks at requests may see something else in the same one.
-        self._remembers = not (
+        self._decides = not (
             hooks.validate_request_header
             or hooks.get_method_name
             or hooks.get_api_methods
@@ -79,26 +45,35 @@ class Gate:
             or hooks.web_find_page
         )
 
-    def known(self, head: RequestHead, origin: Origin, settings: Settings) -> Admitted | None:
-        """What was decided for this head, if the same would be decided again."""
-        found = self._known.get(id(head))
-        if found is not None and found.holds(origin, self.service.methods, settings):
-            return found
-        return None
+    def memory(self, origin: Origin) -> Memory:
+        """What is remembered of heads that came on connections like this one."""
+        caller = origin.caller
+        if caller is not None and caller.methods is not None:
+            return {}  # nobody else may call just these
+        return self._memories.setdefault((origin.trusted, origin.tcp, caller is None), {})
 
-    def admit(
-        self, request: RequestInfo, origin: Origin, settings: Settings, *, remember: bool
-    ) -> Method:
-        """Decide; `remember` if the very same head will come again."""
-        service = self.service
-        method = admit(request, origin, service, settings, self.hooks)
-        if remember and self._remembers:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[id(request.head)] = Admitted(
-                request, method, origin, service.methods, settings
-            )
+    def adjust(self, settings: Settings) -> None:
+        """Decide by other settings. Connections from now on may have other limits: other memories."""
+        self.settings = settings
+        self._memories = {}
+
+    def admit(self, request: RequestInfo, origin: Origin, memory: Memory) -> Method:
+        """Decide; put into `memory` what will hold for the very same head."""
+        method = admit(request, origin, self.service, self.settings, self.hooks)
+        raw = request.head.raw
+        known = memory.get(raw)
+        if raw and (known is None or not known.holds):
+            if len(memory) >= MOST_KNOWN:
+                memory.clear()
+            memory[raw] = Usual(request, method if self._decides else None, self)
         return method
+
+
+def kind_of(head: RequestHead, settings: Settings) -> Kind:
+    """What kind of answer a request asks for."""
+    if not settings.msgpack:
+        return Kind.JSON
+    return negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
 
 
 def admit(

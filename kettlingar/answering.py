@@ -36,10 +36,13 @@ async def answer(exchange: Exchange, done: Callable[[Exchange, bool], None]) -> 
     keep_alive = False
     try:
         try:
-            method = exchange.method or await _admitted(exchange)
-            if method.needs_task and not exchange.in_task:
-                await in_a_task()  # the author's code may ask for its task
-            result = _call(exchange, method)
+            if exchange.made is not None:
+                result = exchange.made.result()
+            else:
+                method = exchange.method or await _admitted(exchange)
+                if method.needs_task and not exchange.in_task:
+                    await in_a_task()  # the author's code may ask for its task
+                result = _call(exchange, method)
             if type(result) is CoroutineType or isawaitable(result):
                 result = await result
             exchange.write(result)

@@ -40,9 +40,8 @@ def arguments_of(
             payload = _decoded(service, content_type, incoming.body, max_depth)
         else:
             payload = decode_body(content_type, incoming.body, max_depth, resolve)
-        if payload is not None:
-            more, kwargs = _merge(payload, kwargs)
-            args += more
+        more, kwargs = merge(payload, kwargs)
+        args += more
     return bind(method, args, kwargs, service.guarantee_type)
 
 
@@ -73,16 +72,27 @@ def _take_fd(tag: FdTag, incoming: Incoming, request: RequestInfo) -> object:
     return thing
 
 
-def _merge(payload: object, query: dict[str, Any]) -> Arguments:
-    if not isinstance(payload, dict):
-        kind = type(payload).__name__
-        raise BadRequest(f"the body holds a {kind}; send an object with arguments by name")
+def merge(payload: Any, query: dict[str, Any]) -> Arguments:
+    """The arguments that a body and a query name. BadRequest: they are none."""
+    if type(payload) is dict and len(payload) == 1 and not query:
+        alone = payload.get("_args")
+        if type(alone) is list:  # as most calls are
+            return alone, {}
+    if payload is None:
+        return [], query
+    _check(payload, query)
     args = payload.pop("_args", [])
     if not isinstance(args, (list, tuple)):
         raise BadRequest(f"_args is a {type(args).__name__}; send a list")
+    return list(args), {**query, **payload} if query else payload
+
+
+def _check(payload: object, query: dict[str, Any]) -> None:
+    if not isinstance(payload, dict):
+        kind = type(payload).__name__
+        raise BadRequest(f"the body holds a {kind}; send an object with arguments by name")
     if query and (doubled := sorted(query.keys() & payload.keys())):
         raise BadRequest(f"given twice, in the query and in the body: {', '.join(doubled)}")
     for name in payload:
         if not isinstance(name, str):
             raise BadRequest(f"an argument's name is a {type(name).__name__} ({name!r}); send text")
-    return list(args), {**query, **payload} if query else payload

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
-from kettlingar.api.access import NOBODY
 from kettlingar.api.methods import Method
 from kettlingar.transport.connection import Connection
 from kettlingar.transport.fdpass import close_all, take
 from kettlingar.transport.requests import Incoming
-from kettlingar.wire.content import Kind, negotiate
+from kettlingar.wire.content import Kind
 from kettlingar.wire.fdtags import FdTag
-from kettlingar.wire.http11 import RequestHead
 
 from . import respond
 from .admission import Gate
 from .delegation import ANSWER, CHUNKS, REPLY_TO, FileSink, SocketSink, abandon, sink_for
 from .errors import BadRequest
-from .request import FdsResult, HttpResult, RequestInfo
-from .serving import Settings, origin_of
+from .request import FdsResult, HttpResult, RequestInfo, no_descriptors
+from .serving import origin_of
+from .usual import Made
 
 WRITTEN = object()  # as a method's result: it has written its answer itself
 
@@ -29,37 +27,35 @@ WRITTEN = object()  # as a method's result: it has written its answer itself
 class Exchange:
     """A request and its answer, from the first byte of the one to the last of the other."""
 
-    __slots__ = ("_begun", "connection", "gate", "in_task", "incoming", "method", "origin",
-                 "request", "settings", "sink", "status", "stream")  # fmt: skip
+    __slots__ = ("_begun", "connection", "gate", "in_task", "incoming", "made", "method",
+                 "origin", "request", "settings", "sink", "status", "stream")  # fmt: skip
 
     def __init__(
-        self, gate: Gate, settings: Settings, connection: Connection, incoming: Incoming
+        self,
+        gate: Gate,
+        connection: Connection,
+        incoming: Incoming,
+        request: RequestInfo,
+        method: Method | None = None,
     ) -> None:
+        """`method` is None where it is not known yet."""
         self.gate = gate
-        self.settings = settings
+        self.settings = gate.settings
         self.connection = connection
         self.incoming = incoming
-        self.origin = origin = origin_of(connection)
+        self.request = request
+        self.method = method
+        self.made: Made | None = None  # by the method, where that has run
+        self.origin = origin_of(connection)
         self._begun = time.monotonic() if gate.hooks.request_done else 0.0
         self.in_task = False  # the server's word, once it had to make one
         self.sink: Connection | SocketSink | FileSink = connection
         self.stream: respond.StreamWriter | None = None
         self.status = 0
-        head, body = incoming.head, incoming.body
-        known = gate.known(head, origin, settings) if incoming.again else None
-        self.method: Method | None = None  # not known yet
-        if known is None:
-            self.request = RequestInfo(head, body, NOBODY, _kind(head, settings), connection)
-        else:
-            self.method = known.method
-            self.request = RequestInfo(head, body, known.identity, known.kind, connection)
-            self.request.route = known.route
 
     def admit(self) -> Method:
         """Find out who calls, and which method; PermissionError or NotFound if that cannot be."""
-        self.method = method = self.gate.admit(
-            self.request, self.origin, self.settings, remember=self.incoming.again
-        )
+        self.method = method = self.gate.admit(self.request, self.origin, self.connection.usual)
         return method
 
     @property
@@ -76,7 +72,7 @@ class Exchange:
 
     def encode(self, kind: Kind, value: object) -> bytes:
         """Turn a plain value into bytes."""
-        return self.gate.service.encode(kind, value, _no_descriptors)
+        return self.gate.service.encoders[kind](value)
 
     def one(self, result: HttpResult, fds: Sequence[int] = ()) -> None:
         """Write one whole answer."""
@@ -85,7 +81,7 @@ class Exchange:
             self.sink,
             result,
             self.request.kind,
-            self.encode,
+            self.gate.service.encoders,
             without_body=head.method == "HEAD",
             close=head.http10,
             fds=fds,
@@ -116,9 +112,9 @@ class Exchange:
 
     def writer(self) -> respond.StreamWriter:
         """Make what writes a streamed answer."""
-        encode = partial(self.gate.service.encode, default=_no_descriptors)
+        encoders = self.gate.service.encoders
         writer = respond.StreamWriter(
-            self.sink, self.request.kind, encode, chunked=not self.incoming.head.http10
+            self.sink, self.request.kind, encoders, chunked=not self.incoming.head.http10
         )
         self.request.writer = writer
         return writer
@@ -144,7 +140,9 @@ class Exchange:
         if not self.request.authed or not fds or what not in {ANSWER, CHUNKS}:
             raise BadRequest(f"{REPLY_TO}: {what} needs credentials, and a descriptor")
         result = HttpResult(None, {"replied_to_first_fd": True}, http_code=202)
-        respond.one(self.connection, result, self.request.kind, self.encode, close=True)
+        respond.one(
+            self.connection, result, self.request.kind, self.gate.service.encoders, close=True
+        )
         self.connection.elsewhere = True
         fd, fds[0] = fds[0], -1  # the others keep their numbers
         sink = sink_for(fd)
@@ -183,30 +181,16 @@ class Exchange:
         return self.goes_on
 
 
-def _kind(head: RequestHead, settings: Settings) -> Kind:
-    """What kind of answer the request asks for."""
-    if not settings.msgpack:
-        return Kind.JSON
-    return negotiate(head.headers.get("accept", ""), head.headers.get("content-type", ""))
-
-
 def _tagged(files: list[Any]) -> tuple[list[FdTag], list[int]]:
     """Return placeholders for open files, and copies of their descriptors."""
     tags: list[FdTag] = []
     fds: list[int] = []
     try:
         for index, thing in enumerate(files):
-            taken = take(thing, index) or _no_descriptors(thing)
+            taken = take(thing, index) or no_descriptors(thing)
             tags.append(taken[0])
             fds.append(taken[1])
     except BaseException:
         close_all(fds)
         raise
     return tags, fds
-
-
-def _no_descriptors(value: object) -> NoReturn:
-    raise TypeError(
-        f"cannot send a {type(value).__name__}: it has no form in JSON or msgpack; "
-        "open files and sockets go by self.fds_result(...)"
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from kettlingar.api.methods import Method, MethodTable, read_assigned, read_meth
 from kettlingar.config import schema
 from kettlingar.wire import content
 
-from . import errors
+from . import errors, translating
 from .client import Client, FileEndpoint
 from .local import LocalCaller
 from .logs import OwnLog
@@ -31,8 +31,6 @@ from .standard_api import StandardApi
 
 if TYPE_CHECKING:
     from .serving import Home
-
-_DECODERS = (("from_json", content.Kind.JSON), ("from_msgpack", content.Kind.MSGPACK))
 
 
 class RPCKitten(StandardApi, OwnLog):
@@ -77,14 +75,13 @@ class RPCKitten(StandardApi, OwnLog):
         self._managed: Managed | None = None
         self._local: LocalCaller | None = None
         self._home: Home | None = None
-        self._overridden = {
+        own = {
             name: getattr(self, name)
-            for name in ("to_json", "to_msgpack", "from_json", "from_msgpack")
+            for name in translating.OWN
             if getattr(type(self), name) is not getattr(RPCKitten, name)
         }
-        self.own_decoders: Mapping[content.Kind, Callable[[bytes], Any]] = {
-            kind: self._overridden[name] for name, kind in _DECODERS if name in self._overridden
-        }
+        self.encoders = translating.encoders(own)
+        self.own_decoders = translating.own_decoders(own)
 
     # --- calling methods ------------------------------------------------------
 
@@ -275,14 +272,6 @@ class RPCKitten(StandardApi, OwnLog):
     def print_result(self, result: Any) -> None:
         """Print a result on the command line."""
         import_module("kettlingar.cli.render").print_result(result)
-
-    def encode(self, kind: content.Kind, value: Any, default: Any) -> bytes:
-        """Turn a value into the bytes of an answer (the server's way in)."""
-        if kind is content.Kind.MSGPACK:
-            packed: bytes = self._overridden.get("to_msgpack", content.to_msgpack)(value, default)
-            return packed
-        data: bytes | str = self._overridden.get("to_json", content.to_json)(value, default)
-        return data.encode() if isinstance(data, str) else data
 
     # --- the command line -----------------------------------------------------
 

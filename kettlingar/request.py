@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from kettlingar.wire.content import Kind, to_json, to_msgpack
 
@@ -55,6 +55,14 @@ class FdsResult:
 
     def __init__(self, files: Sequence[object]) -> None:
         self.files = list(files)
+
+
+def no_descriptors(value: object) -> NoReturn:
+    """Refuse an open file as a plain value: what the encoders of answers ask about others."""
+    raise TypeError(
+        f"cannot send a {type(value).__name__}: it has no form in JSON or msgpack; "
+        "open files and sockets go by self.fds_result(...)"
+    )
 
 
 class Way(Protocol):
@@ -107,25 +115,17 @@ class RequestInfo:
     this caller asked for; `mimetype` names them.
     """
 
-    __slots__ = (
-        "_fds",
-        "_headers",
-        "body",
-        "code",
-        "connection",
-        "given_away",
-        "handler",
-        "head",
-        "identity",
-        "kind",
-        "relay",
-        "respond",
-        "route",
-        "writer",
-    )  # fmt: skip
-
     code: int  # set by MetricsKitten, once the request is answered: the status,
     handler: str  # and the method's name in the class
+
+    # Most requests need none of these, and none pays for them.
+    route: Route | None = None  # where the path led: method name, rest of the path
+    writer: Writer | None = None  # once it streams
+    given_away = False  # another service writes the answer, or the rest of it
+    relay: Relay | None = None  # by which it does, where the connection is encrypted
+    respond: Callable[[bytes], None] | None = None
+    _headers: Headers | None = None
+    _fds: list[Any] | None = None
 
     def __init__(
         self,
@@ -136,17 +136,10 @@ class RequestInfo:
         connection: Way | None = None,
     ) -> None:
         self.head = head
-        self._headers: Headers | None = None
-        self._fds: list[Any] = []
         self.body = body
         self.identity = identity
         self.kind = kind
         self.connection = connection
-        self.writer: Writer | None = None  # once it streams
-        self.given_away = False  # another service writes the answer, or the rest of it
-        self.relay: Relay | None = None  # by which it does, where the connection is encrypted
-        self.route: Route | None = None  # where the path led: method name, rest of the path
-        self.respond: Callable[[bytes], None] | None = None
 
     @property
     def method(self) -> str:
@@ -193,6 +186,8 @@ class RequestInfo:
     @property
     def fds(self) -> list[Any]:
         """The open files and sockets that came with the request."""
+        if self._fds is None:
+            self._fds = []
         return self._fds
 
     @property

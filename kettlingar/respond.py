@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Protocol
 
 from kettlingar.wire.content import Kind, to_json
@@ -12,11 +13,11 @@ from kettlingar.wire.http11 import REASONS, response_head
 from kettlingar.wire.streaming import LAST_CHUNK, chunk, sse
 
 from .request import FdsResult, HttpResult
+from .translating import Encoders
 
 EVENT_STREAM = "text/event-stream"
 RPC_TYPES = {kind.mimetype: kind for kind in (Kind.MSGPACK, Kind.JSON)}
 
-Encode = Callable[[Kind, object], bytes]
 
 PLAIN = frozenset((dict, list, str, int, float, bool))  # values that can mean nothing else
 NO_BODY = frozenset({204, 304})  # nor a length (RFC 9110, 8.6)
@@ -41,24 +42,24 @@ class _Starts:
     """Beginnings of heads, made once a second each, since they hold the Date (RFC 9110, 6.6.1)."""
 
     def __init__(self) -> None:
-        self._second = 0
-        self._made: dict[tuple[int, str, bool], bytes] = {}
+        self.until = 0.0  # the next second, when `made` is to be renewed
+        self.made: dict[tuple[int, str, bool], bytes] = {}
 
-    def get(self, status: int, mimetype: str, *, close: bool) -> bytes:
+    def get(self, status: int, mimetype: str, close: bool = False) -> bytes:
         """Return status line, Date, Content-Type and Connection, without the blank line."""
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._made.clear()
+        now = time.time()
+        if now >= self.until or now < self.until - 1:
+            self.until = int(now) + 1
+            self.made.clear()
         key = status, mimetype, close
-        made = self._made.get(key)
+        made = self.made.get(key)
         if made is None:
             headers = [("Date", formatdate(now, usegmt=True))]
             if mimetype:
                 headers.append(("Content-Type", mimetype))
             if close:
                 headers.append(("Connection", "close"))
-            made = self._made[key] = response_head(status, headers)[:-2]
+            made = self.made[key] = response_head(status, headers)[:-2]
         return made
 
 
@@ -93,18 +94,24 @@ def as_result(value: object) -> HttpResult:
     return HttpResult(None, value)
 
 
-def body_of(result: HttpResult, kind: Kind, encode: Encode) -> tuple[str, bytes]:
+def body_of(result: HttpResult, kind: Kind, encoders: Encoders) -> tuple[str, bytes]:
     """Return an answer's MIME type and bytes."""
     mimetype, data = result.mimetype, result.data
     if mimetype is None:
-        return kind.mimetype, encode(kind, data)
+        return kind.mimetype, encoders[kind](data)
     if isinstance(data, str):
-        if mimetype.startswith("text/") and "charset" not in mimetype:
-            mimetype += "; charset=utf-8"
-        return mimetype, data.encode("utf-8", "surrogateescape")
+        return _text_type(mimetype), data.encode("utf-8", "surrogateescape")
     if isinstance(data, (bytes, bytearray, memoryview)):
         return mimetype, bytes(data)
-    return mimetype, encode(RPC_TYPES.get(mimetype, kind), data)
+    return mimetype, encoders[RPC_TYPES.get(mimetype, kind)](data)
+
+
+@lru_cache(maxsize=64)
+def _text_type(mimetype: str) -> str:
+    """The type of an answer that was text: we have encoded it."""
+    if mimetype.startswith("text/") and "charset" not in mimetype:
+        return mimetype + "; charset=utf-8"
+    return mimetype
 
 
 def extra_headers(result: HttpResult) -> list[tuple[str, str]]:
@@ -119,14 +126,14 @@ def one(
     sink: Sink,
     result: HttpResult,
     kind: Kind,
-    encode: Encode,
+    encoders: Encoders,
     *,
     without_body: bool = False,
     close: bool = False,
     fds: Sequence[int] = (),
 ) -> None:
     """Write one whole answer, in one go."""
-    mimetype, body = body_of(result, kind, encode)
+    mimetype, body = body_of(result, kind, encoders)
     if not (result.headers or result.redirect_to or fds or without_body) and (
         result.http_code not in NO_BODY
     ):  # most
@@ -145,6 +152,22 @@ def one(
         extra=extra,
     )
     sink.send(start if without_body else start + body, fds)
+
+
+def plainly(value: object, kind: Kind, encode: Callable[[object], bytes]) -> bytes | None:
+    """The whole answer to a request on a kept connection, if nothing else is to be said than `value`."""
+    status = 200
+    if type(value) in PLAIN:
+        body, mimetype = encode(value), kind.mimetype
+    elif type(value) is HttpResult and type(value.data) is str and value.mimetype:
+        if value.headers or value.redirect_to or value.http_code in NO_BODY:
+            return None
+        status, mimetype = value.http_code, _text_type(value.mimetype)
+        body = value.data.encode("utf-8", "surrogateescape")
+    else:
+        return None
+    start = _starts.get(status, mimetype)
+    return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body)
 
 
 def plain(sink: Sink, kind: Kind, body: bytes, *, close: bool) -> None:
@@ -166,14 +189,15 @@ def _promised(first: HttpResult) -> int | None:
 class StreamWriter:
     """Writes a generator's items as chunks, many to a write while nobody has to wait."""
 
-    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_kind", "_mimetype", "_plain",
+    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_encoders", "_kind", "_mimetype", "_plain",
                  "_sink", "begun", "left", "status")  # fmt: skip
 
-    def __init__(self, sink: Sink, kind: Kind, encode: Encode, *, chunked: bool) -> None:
+    def __init__(self, sink: Sink, kind: Kind, encoders: Encoders, *, chunked: bool) -> None:
         """`chunked` is false for HTTP/1.0: there the close marks the end (RFC 9112, 6.3)."""
         self._sink = sink
         self._kind = kind
-        self._encode = encode
+        self._encoders = encoders
+        self._encode = encoders[kind]
         self._chunked = chunked
         self._close = not chunked
         self._mimetype: str | None = None
@@ -209,7 +233,7 @@ class StreamWriter:
     def item(self, value: object) -> int:
         """Add an item; return how many bytes wait to be flushed."""
         if self._plain and type(value) in PLAIN:  # nearly every item
-            data = self._encode(self._kind, value)
+            data = self._encode(value)
             if self._kind is Kind.JSON:
                 data += b"\n"
             self._buffer += chunk(data)
@@ -241,9 +265,9 @@ class StreamWriter:
         if self._mimetype == EVENT_STREAM:
             return sse(result.data)
         if self._mimetype is None:
-            data = self._encode(self._kind, result.data)
+            data = self._encode(result.data)
             return data + b"\n" if self._kind is Kind.JSON else data
-        return body_of(HttpResult(self._mimetype, result.data), self._kind, self._encode)[1]
+        return body_of(HttpResult(self._mimetype, result.data), self._kind, self._encoders)[1]
 
     def end(self) -> None:
         """Mark the complete end."""

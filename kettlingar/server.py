@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from kettlingar.api.access import NOBODY
 from kettlingar.transport.connection import Connection
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.requests import Incoming
@@ -17,12 +18,14 @@ from kettlingar.wire.http11 import Refusal
 
 from . import respond
 from ._compat import start
-from .admission import Gate
+from .admission import Gate, kind_of
 from .answering import answer
 from .exchange import Exchange
 from .failures import without_secret
+from .request import RequestInfo
 from .serving import Hooks, Origin, Service, Settings, origin_of
 from .stepping import rest_of
+from .usual import Made, Usual
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +67,7 @@ class Server:
         hooks: Hooks | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._settings = settings
-        self._gate = Gate(service, hooks or Hooks())
+        self._gate = Gate(service, settings, hooks or Hooks())
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._timers = Timers(self._loop, settings.timeouts)
@@ -78,7 +80,7 @@ class Server:
 
     def adjust(self, settings: Settings) -> None:
         """Other settings for the requests to come; limits and timeouts for new connections."""
-        self._settings = settings
+        self._gate.adjust(settings)
 
     # --- connections ----------------------------------------------------------
 
@@ -88,16 +90,17 @@ class Server:
             self._loop,
             sock,
             self,
-            self._settings.limits,
+            self._gate.settings.limits,
             self._timers,
             takes_fds=not origin.tcp,
             context=origin,
+            usual=self._gate.memory(origin),
             introduced=origin.peer,
             single=bool(origin.routed),
             make_stream=self._gate.hooks.tcp_stream if origin.tcp else SocketStream,
         )
         self.connections.add(connection)
-        if len(self.connections) > self._settings.max_connections:
+        if len(self.connections) > self._gate.settings.max_connections:
             self.refuse(connection, Refusal(503, "too many connections"))
             connection.close(linger=LINGER)
             return
@@ -107,7 +110,7 @@ class Server:
 
     def refuse(self, connection: Connection, refusal: Refusal) -> None:
         """Answer bytes that are no request."""
-        why = without_secret(refusal.message, self._settings.secret)
+        why = without_secret(refusal.message, self._gate.settings.secret)
         log.info("refused status=%d why=%r", refusal.status, why)
         connection.send(respond.refusal(refusal.status, why))
 
@@ -209,8 +212,27 @@ class Server:
 
     def request(self, connection: Connection, incoming: Incoming) -> None:
         """Answer one request; the connection waits with the next until this one is done."""
+        head, settings = incoming.head, self._gate.settings
+        request = RequestInfo(head, incoming.body, NOBODY, kind_of(head, settings), connection)
+        self._begin(Exchange(self._gate, connection, incoming, request))
+
+    def again(
+        self, connection: Connection, usual: Usual, incoming: Incoming, made: Made | None
+    ) -> None:
+        """Answer one whose head came before; perhaps with what its method has `made` of it."""
+        if made is not None:
+            request = made.request
+        elif usual.holds:
+            request = usual.request(connection, incoming.body)
+        else:
+            self.request(connection, incoming)
+            return
+        exchange = Exchange(self._gate, connection, incoming, request, usual.method)
+        exchange.made = made
+        self._begin(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
         self.in_flight += 1
-        exchange = Exchange(self._gate, self._settings, connection, incoming)
         # Until it waits for something, it needs no task and no turn of the loop.
         running = answer(exchange, self._answered)
         try:
@@ -222,7 +244,7 @@ class Server:
             running = rest_of(running, waits_for)
         task = start(self._loop, running)
         if not task.done():
-            self._tasks[connection] = task
+            self._tasks[exchange.connection] = task
 
     def _answered(self, exchange: Exchange, keep_alive: bool) -> None:
         connection, incoming = exchange.connection, exchange.incoming

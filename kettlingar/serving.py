@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -18,6 +18,7 @@ from kettlingar.wire.content import Kind
 from kettlingar.wire.http11 import Limits
 
 from .request import HttpResult, RequestInfo
+from .translating import Decoders, Encoders
 
 
 class Origin(Struct, frozen=True):
@@ -36,10 +37,8 @@ class Service(Protocol):
     """What the server needs to know of a kitten."""
 
     methods: MethodTable
-    own_decoders: Mapping[Kind, Callable[[bytes], Any]]  # an author's; not for bodies with files
-
-    def encode(self, kind: Kind, value: object, default: Callable[[object], object]) -> bytes:
-        """Turn a value into bytes."""
+    own_decoders: Decoders
+    encoders: Encoders
 
     def guarantee_type(self, rule: Any, value: Any) -> Any:
         """Convert an argument."""
@@ -118,6 +117,5 @@ class Session(Struct, frozen=True):
 
 def origin_of(connection: Connection) -> Origin:
     """Return how a connection came here."""
-    origin = connection.context
-    assert isinstance(origin, Origin)
+    origin: Origin = connection.context
     return origin

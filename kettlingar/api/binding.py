@@ -61,6 +61,7 @@ class _Plan(Struct, frozen=True):
     more: _Slot | None  # *args
     others: _Slot | None  # **kwargs
     reserved: frozenset[str]  # what **kwargs can still not take
+    exact: tuple[Any, ...] | None  # types of values by place that pass untouched, if all may
 
     def knows(self, name: Any) -> bool:
         """Whether an argument may come by this name."""
@@ -93,7 +94,14 @@ def _plan(method: Method) -> _Plan:
         more=_slot(method.var_args) if method.var_args else None,
         others=_slot(method.var_kwargs) if method.var_kwargs else None,
         reserved=method.reserved,
+        exact=_exact(method, by_place),
     )
+
+
+def _exact(method: Method, by_place: list[Parameter]) -> tuple[Any, ...] | None:
+    rules = tuple(p.annotation for p in by_place)
+    simple = len(by_place) == len(method.parameters) and not (method.var_args or method.var_kwargs)
+    return rules if simple and all(rule in _IDENTITY_TYPES for rule in rules) else None
 
 
 def _name(parameter: Parameter, reserved: frozenset[str]) -> str | None:
@@ -113,8 +121,11 @@ def bind(
     be converted. `convert` may be an author's own guarantee_type(rule, value).
     """
     plan = _plan(method)
-    if not args and not kwargs and not plan.required:
-        return [], {}
+    if not kwargs:  # as in most calls
+        if tuple(map(type, args)) == plan.exact and convert is guarantee_type:
+            return list(args), {}
+        if not args and not plan.required:
+            return [], {}
     if not _fits(plan, args, kwargs):
         raise _misfit(method, plan, args, kwargs)
     own = convert is not guarantee_type

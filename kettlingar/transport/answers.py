@@ -39,8 +39,14 @@ class Answers:
         if not self._answered:
             self.answering()
         self.written += len(data)
-        self._behind = not self.stream.write(data, fds)
-        if self._behind and not self._closed and self not in self._timers.send:
+        self._behind = False
+        if not self.stream.write(data, fds):
+            self._fell_behind()
+
+    def _fell_behind(self) -> None:
+        """Not all of what was written is on its way: its reader has some time for it."""
+        self._behind = True
+        if not self._closed and self not in self._timers.send:
             # Not started anew by each write: some go on writing for a reader that is gone.
             self._progress = self.written - self.stream.buffered
             self._timers.send.add(self)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
-from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal
+from kettlingar.wire._framing import BLANK_LINE
+from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal, RequestHead
 
 from .answers import Answers
 from .duplex import StreamFactory, Taker
@@ -27,8 +28,25 @@ MAX_AHEAD = 8  # requests read ahead of the one that runs
 LINGER = 2.0  # seconds in which a client may still read an error before the reset
 
 
+class Usual(Protocol):
+    """What the server remembers of requests with one and the same head."""
+
+    size: int  # bytes of the whole request
+    fds: int  # descriptors that come with it
+    head: RequestHead
+    at_once: bool  # whether `answer` can be tried
+
+    def answer(self, connection: Any, body: bytes) -> Any:
+        """Return the whole answer, or something else that the server goes on with."""
+
+
 class Serve(Protocol):
     """What a connection needs from the server above it."""
+
+    served: int  # requests
+
+    def again(self, connection: Connection, usual: Any, incoming: Incoming, made: Any) -> None:
+        """Answer one whose head came before, and of which `usual.answer` has `made` something."""
 
     def request(self, connection: Connection, incoming: Incoming) -> None:
         """Answer this; call `connection.finished` when that is done."""
@@ -50,7 +68,7 @@ class Connection(Answers):
     """Pumps one stream through the parser; see the module's picture."""
 
     __slots__ = ("_held", "_loop", "_paused", "_pumping", "_requests", "_running", "_serve", "_single",
-                 "_taker", "_waiting", "context", "elsewhere", "introduced")  # fmt: skip
+                 "_taker", "_waiting", "context", "elsewhere", "introduced", "usual")  # fmt: skip
 
     def __init__(
         self,
@@ -61,7 +79,8 @@ class Connection(Answers):
         timers: Timers,
         *,
         takes_fds: bool = False,
-        context: object = None,
+        context: Any = None,
+        usual: dict[bytes, Any] | None = None,
         introduced: tuple[str, int] | None = None,
         single: bool = False,
         make_stream: StreamFactory = SocketStream,
@@ -73,6 +92,7 @@ class Connection(Answers):
         """
         super().__init__(make_stream(loop, sock, self, takes_fds=takes_fds), timers)
         self.context = context
+        self.usual = {} if usual is None else usual  # by heads, whole; the server's too
         self.introduced = introduced
         self._single = single
         self.elsewhere = False  # the running request is answered to somebody else
@@ -112,6 +132,48 @@ class Connection(Answers):
 
     def received(self, data: bytes, fds: list[int]) -> None:
         """Take bytes and descriptors from the stream."""
+        end = data.find(BLANK_LINE) + 4
+        usual: Usual | None = self.usual.get(data[:end])
+        if (
+            usual is None
+            or usual.size != len(data)
+            or usual.fds != len(fds)
+            or self._running
+            or self._single
+            or not self._requests.at_rest
+        ):
+            self._read(data, fds)
+            return
+        # Most requests of most clients: this is the hot path, in one function.
+        body = data[end:]
+        self._running = True
+        made = usual.answer(self, body) if usual.at_once else None
+        if type(made) is not bytes:
+            self._again(usual, Incoming(usual.head, body, fds), made)
+            return
+        self._serve.served += 1
+        if not self._answered:
+            self.answering()
+        self.written += len(made)
+        if not self.stream.write(made):
+            self._fell_behind()
+            self.finished(keep_alive=True)
+            return
+        self._running = False
+        self._timers.idle.touch(self)
+
+    def _again(self, usual: Usual, incoming: Incoming, made: object) -> None:
+        self._requests.last = not usual.head.keep_alive
+        self._pumping = True
+        self._serve.again(self, usual, incoming, made)
+        self._pumping = False
+        if self._running:
+            self._wait(None)
+        else:
+            self._wait_for_next()
+
+    def _read(self, data: bytes, fds: list[int]) -> None:
+        """Take what must be looked at byte by byte."""
         requests = self._requests
         requests.feed(data, fds)
         if self._single:

@@ -25,7 +25,6 @@ class Incoming(Struct):
     head: RequestHead
     body: bytes
     fds: list[int]
-    again: bool = False  # its head is a value that was given out before, and will be again
 
 
 class Requests:
@@ -54,6 +53,11 @@ class Requests:
         return self._parser.phase
 
     @property
+    def at_rest(self) -> bool:
+        """Whether the next byte begins a request, and one that may be answered as any other."""
+        return self._parser.phase is Phase.IDLE and not (self.waiting or self.last or self.draining)
+
+    @property
     def rest(self) -> bytes:
         """The bytes behind a request for another protocol; they can be taken once."""
         rest, self._parser.rest = self._parser.rest, b""
@@ -66,13 +70,8 @@ class Requests:
         if self.last:
             self._drop_fds()
             return
-        whole = self._parser.whole(data)
-        if whole is None:
-            for event in self._parser.feed(data):
-                self._take(event)
-        else:
-            self._begin(whole[0])
-            self._complete(whole[1], again=True)
+        for event in self._parser.feed(data):
+            self._take(event)
         if self._fds:
             self._bound_fds()
 
@@ -151,10 +150,10 @@ class Requests:
             return
         self._head_fds, self._fds = self._fds[:count], self._fds[count:]
 
-    def _complete(self, body: bytes, *, again: bool = False) -> None:
+    def _complete(self, body: bytes) -> None:
         if self._head is None:
             return  # refused while its head was read
-        incoming = Incoming(self._head, body, self._head_fds, again)
+        incoming = Incoming(self._head, body, self._head_fds)
         self.last = self.draining or not self._head.keep_alive or self._head.upgrade
         self._head, self._head_fds, self._body = None, [], []
         self.waiting.append(incoming)

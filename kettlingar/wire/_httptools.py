@@ -12,38 +12,23 @@ from types import MappingProxyType
 from typing import Final
 
 from . import _strict
-from ._framing import BLANK_LINE, Events, MessageParser
+from ._framing import Events, MessageParser
 from ._llhttp import request_headers, response_headers
 from .http11 import END, Limits, Phase, Refusal, RequestHead, ResponseHead
 
-_MOST_KNOWN: Final = 512  # bytes of a head that is remembered, as the next one may be equal
+_MOST_KNOWN: Final = 512  # bytes of a head that is remembered, as another may be equal
 _NO_STATUS_LINE: Final = Refusal(0, "cannot read the answer: it does not begin with HTTP/1.1 NNN")
-
-
-class _Known:
-    """A request's head, read: the next one is often the same, or has the same headers."""
-
-    __slots__ = ("block", "head", "limits", "size")
-
-    def __init__(self, limits: Limits, block: bytes, head: RequestHead, size: int) -> None:
-        self.limits = limits  # under which it was judged
-        self.block = block  # all but its first line
-        self.head = head  # the same value each time: nobody changes it
-        self.size = size  # bytes of the whole request
-
-
-_seen: Final[dict[bytes, _Known]] = {}  # by whole heads; also another connection's, before
-_MOST_SEEN: Final = 128
 
 
 class RequestParser(MessageParser[RequestHead]):
     """The bytes of one client's connection -> its requests."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_block", "_last")
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits, whole_chunks=False)
-        self._known: _Known | None = None
+        self._last: RequestHead | None = None  # the next one often has the same headers,
+        self._block = b""  # which are all but the first line
 
     def decline_upgrade(self) -> Events[RequestHead]:
         """The server will not upgrade: go on with what came behind the request."""
@@ -55,29 +40,10 @@ class RequestParser(MessageParser[RequestHead]):
         parts = _strict.request_line(line)
         return parts if isinstance(parts, Refusal) else None
 
-    def whole(self, data: bytes) -> tuple[RequestHead, bytes] | None:
-        """The request that `data` is, no less and no more, if its head came before.
-
-        None for all else, which is `feed`'s; most requests of most clients are such ones.
-        """
-        if self.phase is not Phase.IDLE:
-            return None
-        end = data.find(BLANK_LINE) + 4
-        known = _seen.get(data[:end])
-        if known is None or known.size != len(data) or known.limits is not self._limits:
-            return None
-        self._known = known
-        return known.head, data[end:]
-
     def _read(self, head: bytes) -> RequestHead | Refusal | None:
-        known = _seen.get(head)
-        if known is not None and known.limits is self._limits:
-            self._known = known
-            self._left = known.head.content_length or 0
-            return known.head
         end = head.find(b"\r\n")
-        if self._known is not None and head[end:] == self._known.block:
-            again = self._read_again(self._known, head[:end])
+        if self._last is not None and head[end:] == self._block:
+            again = self._read_again(self._last, head, end)
             if again is not None:
                 return again
         limits = self._limits
@@ -92,39 +58,32 @@ class RequestParser(MessageParser[RequestHead]):
             return headers
         found = self._understand(*line, headers)
         if isinstance(found, RequestHead):
-            self._remember(found, head, end)
+            usual = not (found.upgrade or found.expect_continue or self._chunks is not None)
+            if usual and len(head) <= _MOST_KNOWN and found.target.startswith("/"):
+                found.raw = head
+                self._last, self._block = found, head[end:]
         return found
 
-    def _remember(self, head: RequestHead, whole: bytes, end: int) -> None:
-        usual = not (head.upgrade or head.expect_continue or self._chunks is not None)
-        if usual and len(whole) <= _MOST_KNOWN and head.target.startswith("/"):
-            size = len(whole) + (head.content_length or 0)
-            self._known = _Known(self._limits, whole[end:], head, size)
-            if len(_seen) >= _MOST_SEEN:
-                _seen.clear()
-            _seen[whole] = self._known
-
-    def _read_again(self, known: _Known, first: bytes) -> RequestHead | None:
+    def _read_again(self, same: RequestHead, head: bytes, end: int) -> RequestHead | None:
         """A head whose headers are known: they mean the same after the same method and version.
 
         None for anything unusual, which is then read from the beginning.
         """
-        if len(first) > self._limits.max_line or not _strict.printable(first):
+        first = head[:end]
+        if end > self._limits.max_line or not _strict.printable(first):
             return None
         line = _strict.request_line(first)
         if isinstance(line, Refusal):
             return None
         method, target, http10 = line
         parts = _strict.split_target(method, target)
-        if parts is None or parts[0] or method != known.head.method:
-            return None
-        same = known.head
-        if http10 != same.http10:
+        if parts is None or parts[0] or method != same.method or http10 != same.http10:
             return None
         self._left = same.content_length or 0
         return RequestHead(
             method, target, parts[1], parts[2], same.headers, http10,
             same.keep_alive, same.expect_continue, same.upgrade, same.content_length,
+            head if len(head) <= _MOST_KNOWN else b"",
         )  # fmt: skip
 
     def _understand(

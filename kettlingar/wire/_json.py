@@ -7,6 +7,7 @@ is taken too (its UTF-8), as it is easier to write by hand.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -29,23 +30,37 @@ def to_json(value: Any, default: Default | None = None) -> bytes:
 
     Raises TypeError for what has none at all, ValueError for what JSON cannot hold.
     """
-
     # A function without a closure is a server's one and only, and keeps nothing else alive.
     usual = default is None or getattr(default, "__closure__", default) is None
-    encoder = _kept_encoder(default) if usual else _encoder(default)
-    try:
-        return encoder.encode(value).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"cannot write JSON: {error.object[error.start : error.end]!r} is half a character;"
-            " send bytes instead"
-        ) from None
-    except RecursionError:
-        raise ValueError("cannot write JSON: the value is nested too deep, or in itself") from None
+    return (_kept_encoder if usual else json_encoder)(default)(value)
 
 
-def _encoder(default: Default | None) -> json.JSONEncoder:
-    import json
+def json_encoder(default: Default | None) -> Callable[[Any], bytes]:
+    """`to_json` with this `default`."""
+    pieces = _pieces(default)
+
+    def encode(value: Any) -> bytes:
+        try:
+            return "".join(pieces(value)).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"cannot write JSON: {error.object[error.start : error.end]!r} is half a"
+                " character; send bytes instead"
+            ) from None
+        except RecursionError:
+            raise ValueError(
+                "cannot write JSON: the value is nested too deep, or in itself"
+            ) from None
+
+    return encode
+
+
+_kept_encoder = lru_cache(maxsize=8)(json_encoder)
+
+
+def _pieces(default: Default | None) -> Callable[[Any], Iterable[str]]:
+    """What makes the texts of which a value's JSON consists."""
+    from json import encoder
 
     def encode_other(other: Any) -> Any:
         if isinstance(other, (bytes, bytearray, memoryview)):
@@ -56,12 +71,16 @@ def _encoder(default: Default | None) -> json.JSONEncoder:
             return {"__fd__": as_fields(other)}
         return plain(other, default)
 
-    return json.JSONEncoder(
-        separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=encode_other
-    )
-
-
-_kept_encoder = lru_cache(maxsize=8)(_encoder)
+    make = getattr(encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.JSONEncoder(
+            separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=encode_other
+        ).iterencode
+    # JSONEncoder makes one for each value, which takes longer than a small value itself.
+    encode = make(
+        None, encode_other, encoder.encode_basestring, None, ":", ",", False, False, False
+    )  # fmt: skip
+    return lambda value: encode(value, 0)
 
 
 def from_json(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
 from kettlingar.errors import BadRequest
 
-from ._json import from_json, to_json
-from ._msgpack import from_msgpack, to_msgpack
+from ._json import from_json, json_encoder, to_json
+from ._msgpack import from_msgpack, msgpack_encoder, to_msgpack
 from .fdtags import Resolve
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "from_json",
     "from_msgpack",
     "from_query",
+    "json_encoder",
+    "msgpack_encoder",
     "negotiate",
     "to_json",
     "to_msgpack",
@@ -111,6 +114,14 @@ def decode_body(
         f"cannot read a body of type {content_type!r}; send "
         + ", ".join(known.mimetype for known in Kind)
     )
+
+
+def decoder_of(content_type: str, own: Mapping[Kind, object]) -> Callable[[bytes, int], Any] | None:
+    """What reads bodies of this type, to a depth; None where there is more to it: forms, an `own` one."""
+    kind = kind_of(content_type) if content_type else Kind.JSON
+    if kind is None or kind is Kind.FORM or kind in own:
+        return None
+    return from_msgpack if kind is Kind.MSGPACK else from_json
 
 
 def from_form(data: bytes) -> Fields:

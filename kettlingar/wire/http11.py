@@ -60,7 +60,7 @@ class RequestHead(Value):
 
     __slots__ = (
         "content_length", "expect_continue", "headers", "http10", "keep_alive", "method", "path",
-        "query", "target", "upgrade",
+        "query", "raw", "target", "upgrade",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  a value has its fields in their order
@@ -75,6 +75,7 @@ class RequestHead(Value):
         expect_continue: bool,  # it waits for "100 Continue" before it sends the body
         upgrade: bool,  # it wants a WebSocket
         content_length: int | None,  # None: no body, or a chunked one
+        raw: bytes = b"",  # as it came, if the same bytes will always mean the same request
     ) -> None:
         self.method = method
         self.target = target
@@ -86,6 +87,7 @@ class RequestHead(Value):
         self.expect_continue = expect_continue
         self.upgrade = upgrade
         self.content_length = content_length
+        self.raw = raw
 
 
 class ResponseHead(Value):

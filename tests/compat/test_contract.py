@@ -205,7 +205,7 @@ def test_one_write_may_carry_many_chunks():
     from kettlingar.respond import StreamWriter
 
     sink = Sink()
-    writer = StreamWriter(sink, Kind.JSON, lambda _kind, value: to_json(value), chunked=True)
+    writer = StreamWriter(sink, Kind.JSON, {Kind.JSON: to_json}, chunked=True)
     for number in range(100):
         writer.item({"n": number})
     writer.end()
