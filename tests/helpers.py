@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -77,11 +78,10 @@ def _state(pid: int) -> str:
 def children(pid: int | str = "self", *, ended: bool = False) -> list[int]:
     """The living children of a process, not their children; `ended`: and those not waited for."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [int(child) for child in task.read_text().split()]
-        except OSError:
-            continue  # that thread has just ended
+    with suppress(OSError):  # it has just ended itself
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):  # that thread has
+                found += [int(child) for child in task.read_text().split()]
     return [child for child in found if ended or alive(child)]
 
 
