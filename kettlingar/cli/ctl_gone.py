@@ -24,7 +24,7 @@ def last_known(sockets: Iterable[str]) -> list[str]:
             with open(file, encoding="utf-8") as text:
                 services = _services(text.read())
             at = time.strftime("%F %T", time.localtime(os.path.getmtime(file)))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
         rows = [["SERVICE", "WANTED", "ALIVE", "PIDS"], *_rows(services)]
         return [
@@ -35,10 +35,17 @@ def last_known(sockets: Iterable[str]) -> list[str]:
 
 
 def _services(text: str) -> Mapping[str, Any]:
+    """The first line has all services, later ones those that have changed; the last may be torn."""
     import json  # only where there is a file: most often there is none
 
-    services: dict[str, Any] = json.loads(text)["services"]
-    return services
+    first, *later = text.splitlines()
+    services: dict[str, Any] = dict(json.loads(first)["services"])
+    for line in later:
+        try:
+            services |= json.loads(line)["services"]
+        except ValueError:
+            break
+    return {name: service for name, service in services.items() if service is not None}
 
 
 def _rows(services: Mapping[str, Any]) -> Iterator[list[str]]:
