@@ -20,7 +20,7 @@ from kettlingar.cli.ctl_verbs import EVERYWHERE, VERBS  # noqa: E402
 from kettlingar.config.schema import Configuration, read_schema  # noqa: E402
 from kettlingar.config.values import written as value_written  # noqa: E402
 from kettlingar.transport import messages  # noqa: E402
-from kettlingard.core import place, run  # noqa: E402
+from kettlingard.core import lifecycle, place, run  # noqa: E402
 from kettlingard.core.daemonspec import NOT_SHARED, DaemonKeys  # noqa: E402
 from kettlingard.core.effective import written  # noqa: E402
 from kettlingard.core.keys import key_of  # noqa: E402
@@ -165,7 +165,7 @@ def commands() -> str:
     return "\n".join([*lines, ""])
 
 
-def lifecycle() -> str:
+def states() -> str:
     """The tables of a run and of a place, as pictures and in full."""
     lines = [
         "# States",
@@ -211,7 +211,7 @@ def _run_arrows() -> Iterator[str]:
                 state = run.Run(
                     phase, started=0, since=0, deadline=9, stop_by=30, signalled=signalled
                 )
-                after, _ = run.step(state, event, policy)
+                after, _ = lifecycle.step(state, event, policy)
                 names = seen.setdefault((phase.value, after.phase.value), [])
                 if after.phase is not phase and type(event).__name__ not in names:
                     names.append(type(event).__name__)
@@ -233,6 +233,7 @@ def _place_arrows() -> Iterator[str]:
         place.TimerFired(9),
         place.Forgiven(9),
         place.Hastened(9),
+        place.Mended(9),
     ]
     for standing in place.Standing:
         for policy in policies:
@@ -345,7 +346,7 @@ PAGES = {
     "settings.md": settings,
     "author.md": lambda: author(MADE),
     "ctl.md": commands,
-    "states.md": lifecycle,
+    "states.md": states,
     "channel.md": channel,
 }
 

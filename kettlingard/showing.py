@@ -8,8 +8,8 @@ from typing import Any
 
 from kettlingar._version import __version__
 from kettlingard.core.effective import rows
+from kettlingard.core.lifecycle import begin
 from kettlingard.core.pages import merged, page
-from kettlingard.core.run import begin
 from kettlingard.core.state import Member
 from kettlingard.errors import SpawnError
 from kettlingard.host import clock, procstat

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from . import lifecycle
 from . import place as places
-from . import run as runs
 from .elastic import resized, retired
 from .place import Forgiven, Hastened, Mended, Place, RunEnded, RunServes
 from .reconcile import PromoteRun, StartRun, Step, StopRun, decide, settled, wanted_places
@@ -53,7 +53,7 @@ def happen(
     member = state.members.get(number)
     if member is None:
         return state, []
-    run, actions = runs.step(member.run, event, state.policies.run)
+    run, actions = lifecycle.step(member.run, event, state.policies.run)
     after = replace(member, run=run)
     output: list[Output] = []
     if run.phase is not member.run.phase:
@@ -165,7 +165,7 @@ def _perform(state: ServiceState, step: Step, now: float, jitter: Jitter) -> Res
 
 def _start(state: ServiceState, step: StartRun, now: float) -> Result:
     number = state.last_run + 1
-    run, actions = runs.begin(now, state.policies.run)
+    run, actions = lifecycle.begin(now, state.policies.run)
     member = Member(number, step.place, step.generation, run)
     moved = Moved(member, None, run.phase)
     state = replace(_with_member(state, member), last_run=number)

@@ -2,7 +2,8 @@ from itertools import product
 
 import pytest
 
-from kettlingard.core.run import DUMP_TIME, KILL_AGAIN, TABLE, RunPolicy, begin, step
+from kettlingard.core.lifecycle import DUMP_TIME, KILL_AGAIN, TABLE, begin, step
+from kettlingard.core.run import RunPolicy
 from kettlingard.core.vocabulary import (
     EVENTS,
     Action,
