@@ -28,10 +28,14 @@ class Bonds:
         """For each service, who must be ready before it."""
         return {name: waits_for(keys) for name, keys in self._dependencies().items()}
 
+    def pulled_in(self, names: Collection[str]) -> list[str]:
+        """Services and all that they pull in."""
+        pulls = {n: pulls_in(keys) for n, keys in self._dependencies().items()}
+        return [n for n in pulled_in(names, pulls) if n in self._services]
+
     def to_start(self, name: str) -> list[str]:
         """A service and all that it pulls in and that does not run, in order of their start."""
-        pulls = {n: pulls_in(keys) for n, keys in self._dependencies().items()}
-        names = [n for n in pulled_in([name], pulls) if n in self._services]
+        names = self.pulled_in([name])
         resting = [n for n in names if n == name or not self._services[n].state.wanted.instances]
         return [n for n in self.start_order() if n in resting]
 

@@ -75,6 +75,9 @@ class Changing:
         goals: Goals = {}
         said: list[Item] = []
         for one in planned:
+            if one.spec is not None:
+                self._known(one)  # what pulls it in may be started before it
+        for one in planned:
             if one.move is Move.REFUSE:
                 service = self._daemon.learn(
                     Definition(one.name, one.problems[0].file, None, one.problems)
@@ -99,8 +102,7 @@ class Changing:
         if one.move is Move.START:
             if service.spec != one.spec:
                 service.define(one.spec)
-            service.start(by)
-            said.append(item(service, f"+ {service.name}"))
+            said += self._start(service, by)
         elif one.move is Move.RESTART:
             service.restart(by, one.spec)
         else:
@@ -108,6 +110,17 @@ class Changing:
         if service.state.wanted.instances:
             goals[service] = READY
         self._daemon.remembered.scale(service.name, service.scaled)
+        return said
+
+    def _start(self, service: Service, by: str) -> list[Item]:
+        """It, and what it pulls in, but for what somebody has stopped."""
+        said = []
+        for name in self._daemon.bonds.to_start(service.name):
+            other = self._daemon.find(name)
+            if other is service or self._daemon.may_start(other):
+                other.start(by)
+                why = "" if other is service else f" (pulled in by {service.name})"
+                said.append(item(other, f"+ {name}{why}"))
         return said
 
     def _remove(self, name: str, by: str, goals: Goals) -> list[Item]:

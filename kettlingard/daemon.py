@@ -121,18 +121,23 @@ class Daemon:
         self.state = "running"
         self.sharing.place()
         self.sharing.keep()
+        begin = [n for n, one in self.services.items() if self.starts_by_itself(one)]
+        pulled = set(self.bonds.pulled_in(begin))  # what they need too, if it is not enabled
         for name in self.bonds.start_order():
             service = self.services[name]
             if name in settled:
                 service.look()
-            elif self.starts_by_itself(service):
+            elif name in pulled and self.may_start(service):
                 service.start("boot")
         self._handed.forget_kept()
 
     def starts_by_itself(self, service: Service) -> bool:
         """It is enabled, and nobody has stopped it since the machine's boot."""
-        defined = service.spec is not None
-        return defined and service.enabled and not self.remembered.is_stopped(service.name)
+        return service.enabled and self.may_start(service)
+
+    def may_start(self, service: Service) -> bool:
+        """It is defined, and nobody has stopped it since the machine's boot."""
+        return service.spec is not None and not self.remembered.is_stopped(service.name)
 
     def learn(self, definition: Definition) -> Service:
         """Know a service, or what is wrong with it; nothing that runs changes."""

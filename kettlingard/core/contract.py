@@ -15,7 +15,7 @@ def broken(old: Sequence[Record], new: Sequence[Record]) -> list[str]:
     for one in old:
         other = by_name.get((one["access"], one["name"]))
         if other is None:
-            found.append(f"removed {one['name']}")
+            found.append(f"removed {one['name']}({', '.join(_by_name(one['arguments']))})")
         else:
             found += _arguments(one, other)
     return found

@@ -16,8 +16,8 @@ def test_what_was_there_and_more_breaks_nothing():
 
 
 def test_a_removed_method_and_a_lost_argument_are_named():
-    old = [method("gone"), method("a", argument("x"))]
-    assert broken(old, [method("a")]) == ["removed gone", "a lost x"]
+    old = [method("gone", argument("key"), argument("way")), method("a", argument("x"))]
+    assert broken(old, [method("a")]) == ["removed gone(key, way)", "a lost x"]
 
 
 def test_an_argument_that_must_be_given_now_is_named():
@@ -27,7 +27,7 @@ def test_an_argument_that_must_be_given_now_is_named():
 
 
 def test_a_public_method_that_becomes_private_is_gone_for_its_callers():
-    assert broken([method("a", access="public")], [method("a")]) == ["removed a"]
+    assert broken([method("a", access="public")], [method("a")]) == ["removed a()"]
 
 
 def test_a_method_that_takes_anything_loses_nothing():
