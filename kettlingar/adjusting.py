@@ -7,7 +7,7 @@ import logging
 
 from kettlingar.transport import messages
 
-from .process import Runtime, settings_of
+from .runtime import Runtime, settings_of
 
 log = logging.getLogger(__name__)
 

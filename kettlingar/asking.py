@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kettlingar.transport import messages
 from kettlingar.transport.fdpass import close_all
 
-from .endpoints import Link
 from .errors import NotRunning
+
+if TYPE_CHECKING:
+    from .endpoints import Link
 
 PATIENCE = 15.0  # seconds for the supervisor's answer; it may itself wait for a worker
 
@@ -74,6 +76,8 @@ class AskedEndpoint:
 
     async def open(self, *, allow_unix: bool = True) -> Link:
         """Ask for a connected socket."""
+        from .endpoints import Link
+
         return Link(await self._asker.socket_to(self._service))
 
 

@@ -14,8 +14,8 @@ from .failures import in_one_line
 from .kitten import RPCKitten
 from .loading import load, version_of, where_in, without_us
 from .logs import begin_logging, set_rate
-from .process import Runtime, StoppedError, settings_of, watch_signals
 from .reports import Reports
+from .runtime import Runtime, StoppedError, settings_of, watch_signals
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from typing import TYPE_CHECKING
 
 from kettlingar.api.access import Caller
-from kettlingar.transport.introduced import Introduction, is_from, networks
 from kettlingar.transport.messages import Way
 from kettlingar.transport.peercred import peer
-from kettlingar.wire.proxy import Address
 
 from .server import Server
 from .serving import Origin
+
+if TYPE_CHECKING:
+    from kettlingar.transport.introduced import Introduction
+    from kettlingar.wire.proxy import Address
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Intake:
             self._server.accept(sock, origin, read_now=True)
 
     def _be_introduced(self, sock: socket.socket, number: int, way: Way) -> None:
+        from kettlingar.transport.introduced import Introduction, is_from, networks
+
         sock = socket.socket(fileno=sock.detach())  # whose family may be any
         self._serial += 1
         serial, origin = self._serial, Origin(number=number)

@@ -21,15 +21,14 @@ from kettlingar.config import schema
 from kettlingar.wire import content
 
 from . import errors, translating
-from .client import Client, FileEndpoint
 from .local import LocalCaller
 from .logs import OwnLog
-from .managed import Managed, manager_of
-from .replies import as_stream
 from .request import FdsResult, HttpResult, RequestInfo
 from .standard_api import StandardApi
 
 if TYPE_CHECKING:
+    from .client import Client
+    from .managed import Managed
     from .serving import Home
 
 
@@ -91,6 +90,10 @@ class RPCKitten(StandardApi, OwnLog):
         With `auto_start` it is started if it does not run. Raise NotRunning when
         nobody answers after `retry` further attempts.
         """
+        # Those who are called need none of it, and most processes are such.
+        from .client import Client, FileEndpoint
+        from .managed import manager_of
+
         managed = self._managed = await manager_of(self)
         if managed is not None:
             client = Client(managed.endpoint(), use_json=not self.config.worker_use_msgpack)
@@ -152,6 +155,8 @@ class RPCKitten(StandardApi, OwnLog):
 
     def _calling(self, method: Method) -> Callable[..., Any]:
         def call_stream(*args: Any, **kwargs: Any) -> Any:
+            from .replies import as_stream
+
             return as_stream(partial(self.call, method.name, *args, **kwargs))
 
         async def call_once(*args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from email.utils import formatdate
 from functools import lru_cache
 from typing import Protocol
 
@@ -38,6 +37,17 @@ class Sink(Protocol):
         """Wait until the reader keeps up."""
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _date(seconds: float) -> str:
+    """As HTTP writes it, in no locale (RFC 9110, 5.6.7)."""
+    now = time.gmtime(seconds)
+    day = f"{_DAYS[now.tm_wday]}, {now.tm_mday:02} {_MONTHS[now.tm_mon - 1]} {now.tm_year}"
+    return f"{day} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02} GMT"
+
+
 class _Starts:
     """Beginnings of heads, made once a second each, since they hold the Date (RFC 9110, 6.6.1)."""
 
@@ -54,7 +64,7 @@ class _Starts:
         key = status, mimetype, close
         made = self.made.get(key)
         if made is None:
-            headers = [("Date", formatdate(now, usegmt=True))]
+            headers = [("Date", _date(now))]
             if mimetype:
                 headers.append(("Content-Type", mimetype))
             if close:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kettlingar.api.describe import help_method, help_overview, method_record
 from kettlingar.api.routing import normal_prefix
-from kettlingar.config.edit import edit
 
 from .errors import BadRequest, ConfigError, NotFound
 from .logs import set_level
-from .remembered import renew
 from .request import HttpResult, RequestInfo
 
 if TYPE_CHECKING:
@@ -93,6 +91,8 @@ class StandardApi:
         reset   the setting to give its default back
         save    a file to keep the settings in; y means the usual one
         """
+        from kettlingar.config.edit import edit
+
         try:
             changed = edit(
                 self.config, key, val=val, append=append, remove=remove,
@@ -101,6 +101,8 @@ class StandardApi:
         except ConfigError as why:
             raise BadRequest(str(why)) from why
         if changed and self.stop_wanted is not None:
+            from .remembered import renew
+
             renew(self.config)
         for name in changed:
             hook = getattr(self, f"on_config_{name}", None)

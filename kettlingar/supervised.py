@@ -35,8 +35,8 @@ from .errors import ConfigError
 from .guarding import Listeners, Meeting
 from .intake import Intake
 from .logs import set_level, set_rate
-from .process import Runtime, StoppedError
 from .reports import Reports, callers_of
+from .runtime import Runtime, StoppedError
 from .serving import Origin, origin_of
 
 log = logging.getLogger(__name__)

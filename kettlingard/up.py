@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kettlingar import _compat, prctl
 from kettlingar._version import __version__
-from kettlingar.process import hooks_of, settings_of
+from kettlingar.runtime import hooks_of, settings_of
 from kettlingar.server import Server
 from kettlingar.serving import Origin
 from kettlingar.transport.acceptor import Acceptor, stream_of

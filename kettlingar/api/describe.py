@@ -8,7 +8,6 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from inspect import Parameter as Kind
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -172,7 +171,7 @@ def plain_default(value: Any) -> Any:
         return {str(key): plain_default(item) for key, item in value.items()}
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, (PurePath, UUID, Decimal, date, time)):
+    if isinstance(value, (UUID, Decimal, date, time)) or hasattr(value, "__fspath__"):
         return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -81,4 +80,8 @@ def _name(path: str) -> str:
 
 
 def _decode(segment: str) -> str:
-    return unquote(segment) if "%" in segment else segment
+    if "%" not in segment:
+        return segment
+    from urllib.parse import unquote
+
+    return unquote(segment)

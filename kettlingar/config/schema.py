@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -147,8 +146,10 @@ def _set(merged: Merged, field: Field, value: Any, origin: str) -> None:
 
 def unknown_setting(schema: Schema, given: str, origin: str) -> str:
     """The sentence for a name that is no setting, with the nearest that is."""
+    from difflib import get_close_matches
+
     name = normal_name(given)
-    near = difflib.get_close_matches(name, schema, n=1, cutoff=0.6)
+    near = get_close_matches(name, schema, n=1, cutoff=0.6)
     hint = f"; did you mean {_spelled(near[0], origin)}?" if near else ""
     return f"{_place(origin)}{_spelled(name, origin)} is not a setting{hint}"
 

@@ -6,10 +6,11 @@ import json
 import math
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, NewType, Union
+
+from msgspec import Struct
 
 Octal = NewType("Octal", int)  # a number that people write in base 8: a umask
 
@@ -28,8 +29,7 @@ class Check:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class Between(Check):
+class Between(Check, Struct, frozen=True):
     """Not below `least`, nor above `most`."""
 
     least: float

@@ -18,7 +18,8 @@ from kettlingar.api.routing import normal_prefix
 from kettlingar.client import Client
 from kettlingar.endpoints import FileEndpoint
 from kettlingar.kitten import RPCKitten
-from kettlingar.process import Runtime, accept_on, settings_of
+from kettlingar.process import accept_on
+from kettlingar.runtime import Runtime, settings_of
 from kettlingar.serving import url_of
 from kettlingar.transport import listeners, rendezvous
 

@@ -8,7 +8,7 @@ import pytest
 
 from kettlingar import RPCKitten
 from kettlingar.cli.main import main
-from kettlingar.process import hooks_of
+from kettlingar.runtime import hooks_of
 from kettlingar.testing import running
 from tests.helpers import http_get
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from kettlingar import RPCKitten
 from kettlingar.asynctools import FileWriter, await_success, create_background_task
-from kettlingar.process import settings_of
+from kettlingar.runtime import settings_of
 from kettlingar.testing import running
 from kettlingar.tlskitten import TLSKitten
 from kettlingar.webkitten import WebKitten

@@ -11,7 +11,7 @@ import pytest
 from kettlingar import HttpResult, NotFound, RPCKitten
 from kettlingar.errors import ConfigError
 from kettlingar.metrics import MetricsKitten
-from kettlingar.process import Runtime, settings_of
+from kettlingar.runtime import Runtime, settings_of
 from kettlingar.testing import running
 from kettlingar.webkitten import Route, WebKitten
 
