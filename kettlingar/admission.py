@@ -109,7 +109,10 @@ def admit(
     method = _look_up(name, request, service, settings, hooks)
     if method is None:
         if not authorised:
-            raise PermissionError("this needs credentials, or there is no such method")
+            raise PermissionError(
+                "this needs credentials, or there is no such method; send the token as the first part"
+                " of the path, or in Authorization: Bearer"
+            )
         raise NotFound(f"no such method: {name}{_nearest(name, service)}")
     if not may_call(request.identity, method):
         who = origin.caller.uid if origin.caller else None

@@ -33,6 +33,12 @@ class Example(RPCKitten):
     async def api_triple(self, request_info):
         return ("text/plain", "x", 3)
 
+    async def api_words(self, request_info):
+        return ("plain", "words")
+
+    async def api_empty(self, request_info):
+        return (None, {"as": "asked"})
+
     async def api_named(self, request_info, name: str, **more: str):
         return {"name": name, **more}
 

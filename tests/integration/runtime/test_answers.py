@@ -91,6 +91,7 @@ def test_each_error_has_its_status_on_the_wire_and_its_class_at_the_client(one, 
     head, _, body = said.partition(b"\r\n\r\n")
     assert int(head.split()[1]) == status
     told = json.loads(body)
+    assert (b"\r\nRetry-After: 1\r\n" in head) is (what == "unavailable")
     assert (b"Location: https://example.org/there\r\n" in head) is (what == "redirect")
     assert ("traceback" in told) is (what == "else")
     with pytest.raises(builtin) as caught:

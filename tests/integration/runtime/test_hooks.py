@@ -37,6 +37,8 @@ def test_get_default_methods_answers_what_nobody_else_does(run_kitten):
 def test_a_tuple_is_a_typed_result_only_if_its_first_part_is_none_or_has_a_slash(run_kitten):
     kitty = run_kitten(Example).proxy
     assert kitty.pair() == [1, 2]
+    assert kitty.words() == ["plain", "words"]
+    assert kitty.empty() == {"as": "asked"}
     assert kitty.triple() == ["text/plain", "x", 3]
     assert kitty.meow() == {"mimetype": "text/plain", "data": "Meow world, meow!\n"}
 
