@@ -109,7 +109,6 @@ class Changing:
             service.adjust(one.spec, by)
         if service.state.wanted.instances:
             goals[service] = READY
-        self._daemon.remembered.scale(service.name, service.scaled)
         return said
 
     def _start(self, service: Service, by: str) -> list[Item]:
@@ -161,7 +160,6 @@ class Changing:
                 raise Conflict(f"cannot scale {service.name}: its definition has problems")
         for service, number in wanted.items():
             service.scale(by, number)
-            self._daemon.remembered.scale(service.name, service.scaled)
             self._daemon.remembered.stopped(service.name, yes=not number)
         return {service: READY if number else STOPPED for service, number in wanted.items()}
 
@@ -183,7 +181,6 @@ class Changing:
             f"{service.name}: the definition of generation {generation} again; its code is "
             "what is installed now, and its file is as it was: the next restart takes that"
         )
-        self._daemon.remembered.scale(service.name, service.scaled)
         return [item(service, text) for text in said]
 
 

@@ -153,7 +153,6 @@ class Commands:
         service.restart(by, spec)
         if allow_break:
             service.break_allowed = service.state.wanted.generation
-        self._daemon.remembered.scale(service.name, service.scaled)
         update = spec.update
         said.append(
             f"generation {service.state.wanted.generation}, {update.order}, "

@@ -128,7 +128,7 @@ class Daemon:
             if name in settled:
                 service.look()
             elif name in pulled and self.may_start(service):
-                service.start("boot")
+                service.boot(self.remembered.held_back(name))
         self._handed.forget_kept()
 
     def starts_by_itself(self, service: Service) -> bool:
@@ -204,6 +204,7 @@ class Daemon:
             storm=lambda: is_storm(one.state for one in self.services.values()),
             waits_for=self.bonds.waits_for,
             changed=self._changed,
+            remember=self._remember,
             asked=self._asked,
             noted=self._noted,
         )
@@ -252,6 +253,10 @@ class Daemon:
     def _brake_lets_go(self) -> None:
         self._braked = None
         self._rounds.begin()
+
+    def _remember(self, service: Service) -> None:
+        self.remembered.scale(service.name, service.scaled)
+        self.remembered.hold_back(service.name, service.state.wanted.held_back)
 
     def _noted(self, name: str, mark: str) -> bool:
         return self.on_noted is not None and self.on_noted(self.services[name], mark)

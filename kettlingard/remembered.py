@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ MAX_SIZE = 1 << 20  # bytes
 class _Words:
     """What is in the file."""
 
-    boot: str = ""  # the machine's boot for which the next two hold
+    boot: str = ""  # the machine's boot for which the next three hold
     stopped: list[str] = field(default_factory=list)
     scaled: dict[str, int] = field(default_factory=dict)
+    held_back: dict[str, list[int]] = field(default_factory=dict)
     enabled: dict[str, bool] = field(default_factory=dict)
 
 
@@ -44,6 +46,10 @@ class Remembered:
         """How many instances somebody wants instead of what its definition says."""
         return self._words.scaled.get(service)
 
+    def held_back(self, service: str) -> frozenset[int]:
+        """Its instances that were stopped one by one."""
+        return frozenset(self._words.held_back.get(service, ()))
+
     def enabled(self, service: str) -> bool | None:
         """What somebody wants instead of what its definition says."""
         return self._words.enabled.get(service)
@@ -58,6 +64,11 @@ class Remembered:
         """It was scaled; None: as its definition says."""
         if instances != self.scaled(service):
             self._put(self._words.scaled, service, instances)
+
+    def hold_back(self, service: str, instances: Collection[int]) -> None:
+        """These of its instances are stopped, no others."""
+        if set(instances) != self.held_back(service):
+            self._put(self._words.held_back, service, sorted(instances) or None)
 
     def enable(self, service: str, *, yes: bool) -> None:
         """It is to start with the daemon, or not."""
@@ -84,6 +95,10 @@ def _read(path: Path) -> _Words:
             boot=str(data["boot"]),
             stopped=[str(name) for name in data["stopped"]],
             scaled={str(name): int(number) for name, number in data["scaled"].items()},
+            held_back={
+                str(name): [int(number) for number in numbers]
+                for name, numbers in data.get("held_back", {}).items()
+            },
             enabled={str(name): bool(yes) for name, yes in data["enabled"].items()},
         )
     except FileNotFoundError:

@@ -130,8 +130,14 @@ class Service(Running):
         self.command = (command, by)
         self.history.commanded(clock.moment(), command, by)
         self.state = actor.want(self.state, wanted, forgive=True, now=self._now())
+        self.around.remember(self)
         self.look()
         self.around.changed(self.name)
+
+    def boot(self, held_back: frozenset[int]) -> None:
+        """All instances but those that somebody has stopped before."""
+        wanted = started(self.state.wanted, self.instances)
+        self.want(replace(wanted, held_back=held_back), "start", "boot")
 
     def start(self, by: str, places: Collection[int] = NOBODY) -> None:
         """All instances, or some that were stopped one by one."""

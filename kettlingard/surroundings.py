@@ -21,6 +21,7 @@ from .ingress import Ingress
 
 if TYPE_CHECKING:
     from .running import Running
+    from .service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,6 @@ class Surroundings:
     storm: Callable[[], bool]  # most services are in backoff
     waits_for: Callable[[Running], list[str]]
     changed: Callable[[str], None]  # told by name
+    remember: Callable[[Service], None]  # how many of it are wanted, and which not
     asked: Callable[[str, Worker, messages.Ask], None]
     noted: Callable[[str, str], bool]  # is this service's run of this mark in the state file?

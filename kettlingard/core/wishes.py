@@ -29,11 +29,14 @@ def stopped(
     drain: bool = True,
     within: float = float("inf"),
 ) -> Wanted:
-    """None, or all but some. Without `drain` what is in flight is cut."""
+    """None, or all but some. Without `drain` what is in flight is cut.
+
+    Of a service that rests nobody asks which instances were stopped before it.
+    """
     wanted = replace(wanted, reason=reason, drain=drain, within=within)
     if places:
         return replace(wanted, held_back=wanted.held_back | set(places))
-    return replace(wanted, instances=0, held_back=NOBODY)
+    return replace(wanted, instances=0)
 
 
 def renewed(state: ServiceState, places: Collection[int]) -> Wanted:

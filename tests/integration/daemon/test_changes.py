@@ -167,6 +167,18 @@ def test_a_stop_and_a_scale_are_remembered_over_a_restart_of_the_supervisor(stea
     one.ready("other")
 
 
+def test_a_stop_of_one_instance_is_remembered_over_a_restart_of_the_supervisor(steady):
+    one = steady("[pool]\ninstances = 3\n")
+    one.ctl("stop", "steady/2")
+    one.stop()
+    one.start()
+    until(lambda: len(one.pids("steady")) == 2)
+    runs = {run["instance"]: run["state"] for run in one.status("steady")["instances"]}
+    assert [number for number, state in runs.items() if state == "ready"] == [1, 3]
+    one.ctl("start", "steady")
+    assert len(one.pids("steady")) == 3
+
+
 def test_disable_is_for_ever_and_enable_takes_it_back(steady):
     one = steady(other=plain("enabled = false\n"))
     assert one.status("other")["state"] == "disabled"
