@@ -115,37 +115,50 @@ def cat(shell):
     assert shell.ok("stop") == "Tom has stopped\n"
 
 
-def test_exit_codes_say_what_went_wrong(cat):
+def told(cat, code, *lines):
+    """What each of these command lines says, which end with this code."""
     said = {}
-    for words, code in (
-        ("count 1", 0),
-        ("count x", 3),
-        ("count 1 2 3", 2),
-        ("cuont", 2),
-        ("--worker-nmae=x ping", 2),
-        ("--worker-listen-port=x ping", 3),
-        ("--worker-config=/nowhere ping", 3),
-        ("fail denied", 5),
-        ("fail missing", 3),
-        ("fail conflict", 3),
-        ("fail busy", 1),
-        ("fail moved", 4),
-        ("fail broken", 6),
-        ("login", 3),
-        ("--worker-name=Nobody ping", 1),
-        ("--worker-name=Nobody count", 1),
-        ("", 2),
-    ):
+    for words in lines:
         found, out, err = cat.run(*words.split())
         said[words] = out + err
         assert found == code, (words, out, err)
         assert "Traceback" not in out + err, words
-    assert "invalid literal for int() with base 10: 'x'" in said["count x"]
+    return said
+
+
+def test_exit_code_0_done(cat):
+    told(cat, 0, "count 1")
+
+
+def test_exit_code_1_not_running_or_refused(cat):
+    told(cat, 1, "--worker-name=Nobody ping", "--worker-name=Nobody count", "fail busy")
+
+
+def test_exit_code_2_usage_or_unknown_method(cat):
+    said = told(cat, 2, "", "count 1 2 3", "cuont", "--worker-nmae=x ping")
     assert "did you mean count?" in said["cuont"]
     assert "did you mean --worker-name?" in said["--worker-nmae=x ping"]
+
+
+def test_exit_code_3_bad_value(cat):
+    said = told(cat, 3, "count x", "--worker-listen-port=x ping", "--worker-config=/nowhere ping")
+    said |= told(cat, 3, "fail missing", "fail conflict", "login")
+    assert "invalid literal for int() with base 10: 'x'" in said["count x"]
     assert "no such mouse" in said["fail missing"]
-    assert "ZeroDivisionError: oops" in said["fail broken"]
     assert "Who are you?: give --password" in said["login"]
+
+
+def test_exit_code_4_io(cat):
+    told(cat, 4, "fail moved")
+
+
+def test_exit_code_5_not_allowed(cat):
+    told(cat, 5, "fail denied")
+
+
+def test_exit_code_6_the_service_failed(cat):
+    said = told(cat, 6, "fail broken")
+    assert "ZeroDivisionError: oops" in said["fail broken"]
 
 
 def test_results_are_printed_as_they_are_asked_for(cat):
