@@ -10,17 +10,13 @@ from kettlingard.core.state import Circumstances
 from kettlingard.core.vocabulary import (
     COMING,
     Action,
-    BecameReady,
-    Drained,
     Exited,
     Phase,
-    Reported,
-    Spawned,
-    SpawnFailed,
     WatchdogAnswered,
     WatchdogMissed,
 )
 from kettlingard.core.words import Word, service_word
+from tests.unit.core.walking import STEPS, act
 from tests.unit.core.world import World
 
 
@@ -334,41 +330,6 @@ def test_a_stuck_process_keeps_its_number_and_another_one_is_used():
         world.tick(6)
     assert wanted_places(world.state) == [2]
     assert {m.place for m in world.state.members.values()} == {1, 2}
-
-
-STEPS = st.sampled_from(
-    [
-        "spawned", "spawn failed", "ready", "crash", "good end", "said why", "missed", "answered",
-        "drained", "update", "retreat", "stop", "start", "scale", "renew", "blocked", "unblocked",
-        "a moment", "a second", "a while", "an hour",
-    ]
-)  # fmt: skip
-
-
-def act(world, step, pick):
-    members = list(world.state.members.values())
-    chosen = members[pick % len(members)].number if members else 0
-    per_run = {
-        "spawned": (Spawned,), "spawn failed": (SpawnFailed, "exec", "x"), "ready": (BecameReady,),
-        "crash": (Exited, 1, None), "good end": (Exited, 0, None), "said why": (Reported, "why"),
-        "missed": (WatchdogMissed,), "answered": (WatchdogAnswered,), "drained": (Drained,),
-    }  # fmt: skip
-    waits = {"a moment": 0.1, "a second": 1.0, "a while": 30.0, "an hour": 3600.0}
-    if step in per_run:
-        world.feed(chosen, *per_run[step])
-    elif step in waits:
-        world.tick(waits[step])
-    elif step in {"blocked", "unblocked"}:
-        world.around = Circumstances(may_start=step == "unblocked")
-        world.tick()
-    elif step == "renew" and members:
-        world.scale(world.state.wanted.instances, renew={members[0].place: chosen})
-    elif step == "update":
-        world.update()
-    elif step == "retreat" and world.state.fallback is not None:
-        world.retreat()
-    elif step in {"stop", "start", "scale"}:
-        world.scale({"stop": 0, "start": 2, "scale": pick % 4}[step])
 
 
 @settings(max_examples=150, deadline=None)

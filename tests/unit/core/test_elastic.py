@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kettlingard.core.elastic import bounds, spread
 from kettlingard.core.goal import Outlook, until_ready
@@ -8,8 +10,9 @@ from kettlingard.core.parse import Source, parse
 from kettlingard.core.policies import policies_of
 from kettlingard.core.reconcile import next_wakeup
 from kettlingard.core.state import Circumstances, Load, PoolPolicy, Wear
-from kettlingard.core.vocabulary import Action, Phase
+from kettlingard.core.vocabulary import Action, Phase, WatchdogAnswered
 from kettlingard.core.words import Word, service_word
+from tests.unit.core.walking import STEPS, act
 from tests.unit.core.world import World
 
 
@@ -208,3 +211,27 @@ def test_bounds_that_cannot_be_are_refused():
     assert "9 is not between min_instances (1) and max_instances (2)" in outside
     [share] = pool("recycle_jitter = 2")
     assert share.endswith("2 is not a number of 0 to 1")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2), st.lists(st.tuples(STEPS, st.integers(0, 5)), max_size=50))
+def test_whatever_happens_a_pool_has_what_its_load_needs_in_the_end(least, walk):
+    world = elastic(least, 2)
+    for step, pick in walk:
+        act(world, step, pick)
+    world.end_draining()
+    world.around = Circumstances()
+    world.scale(2)
+    for _ in range(30):
+        load(world, 900)
+        world.end_draining()
+        for member in world.members(Phase.UNRESPONSIVE):
+            world.feed(member.number, WatchdogAnswered)
+        world.tick(5)
+    assert len(world.serving()) == 2
+    load(world, 0)
+    world.tick(61)
+    world.end_draining()
+    world.tick(61)
+    world.end_draining()
+    assert len(world.serving()) == least
