@@ -35,6 +35,7 @@ class Gate:
         self.service = service
         self.settings = settings
         self.hooks = hooks
+        self.ends = False  # what still runs is cut off: its callers are told
         self._memories: dict[tuple[bool, bool, bool], Memory] = {}
         # An author who looks at requests may see something else in the same one.
         self._decides = not (

@@ -20,6 +20,7 @@ from kettlingar.transport.sender import ReaderGoneError
 from .arguments import arguments_of
 from .at_length import at_length
 from .delegation import REPLY_TO
+from .errors import Unavailable
 from .exchange import Exchange
 from .failures import describe, without_secret
 from .request import HttpResult
@@ -51,7 +52,7 @@ async def answer(exchange: Exchange, done: Callable[[Exchange, bool], None]) -> 
         else:
             keep_alive = await exchange.finish() if exchange.unusual else exchange.goes_on
     except asyncio.CancelledError:
-        log.info("request cancelled method=%s", exchange.name)
+        _cancelled(exchange)
         raise
     except BaseException:
         log.exception("cannot answer: this is a defect of kettlingar, or of a hook")
@@ -86,6 +87,23 @@ def _call(exchange: Exchange, method: Method) -> Any:
     return function(*args, **kwargs)
 
 
+def _cancelled(exchange: Exchange) -> None:
+    """Its client has gone; or the service ends: then say so, where the answer is ours to end."""
+    log.info("request cancelled method=%s", exchange.name)
+    if not exchange.gate.ends:
+        return
+    method, stream = exchange.method, exchange.stream
+    ours = method is not None and not method.raw and method.takeover is None
+    if not ours or exchange.unusual or exchange.connection.stream.closing:
+        return
+    error = Unavailable("the service ended before this was done")
+    _, body, extra = describe(error, authed=exchange.request.authed)
+    if stream is not None and stream.begun:
+        stream.cut_off(body)
+    elif stream is not None or not exchange.status:
+        _tell(exchange, error.status, body, extra)
+
+
 # --- failures -----------------------------------------------------------------
 
 
@@ -108,10 +126,7 @@ async def _fail(exchange: Exchange, error: Exception) -> bool:
         else:
             _tell(exchange, status, body, extra)
         return await exchange.finish()
-    # The head is out: the error is the last item, and the end mark stays away.
-    if stream.left is None:
-        stream.failure(body)
-    stream.flush()
+    stream.cut_off(body)
     await exchange.finish()
     return False
 

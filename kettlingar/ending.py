@@ -57,7 +57,7 @@ class Ending:
         await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         if not draining.done():
-            server.cut()
+            await server.cut()
         await draining
 
     async def allowed(self) -> None:

@@ -36,7 +36,7 @@ def _where_to_look() -> str:
     gone = [one for one in sys.path if one and not one.endswith(".zip") and not os.path.isdir(one)]
     if gone:
         return f"there is no folder {', '.join(gone)}"
-    return "is its folder in service.python_path?"
+    return "is its folder in service.python_path, or in PYTHONPATH?"
 
 
 def _is_kitten(thing: object) -> bool:

@@ -199,7 +199,7 @@ def _promised(first: HttpResult) -> int | None:
 class StreamWriter:
     """Writes a generator's items as chunks, many to a write while nobody has to wait."""
 
-    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_encoders", "_kind", "_mimetype", "_plain",
+    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_encoders", "_ended", "_kind", "_mimetype", "_plain",
                  "_sink", "begun", "left", "status")  # fmt: skip
 
     def __init__(self, sink: Sink, kind: Kind, encoders: Encoders, *, chunked: bool) -> None:
@@ -212,6 +212,7 @@ class StreamWriter:
         self._close = not chunked
         self._mimetype: str | None = None
         self._buffer = bytearray()
+        self._ended = False
         self._plain = False  # begun, with nothing but chunks of plain values to come
         self.begun = False
         self.status = 200
@@ -262,14 +263,19 @@ class StreamWriter:
             self._buffer += chunk(data) if self._chunked else data
         return len(self._buffer)
 
-    def failure(self, body: dict[str, object]) -> None:
-        """Add the error that ends the stream, in a form that its readers know: JSON where typed."""
-        if self._mimetype is None or self._mimetype in RPC_TYPES:
-            self.item(body)
-        elif self._mimetype == EVENT_STREAM:
-            self.item({"event": "error", "data": body})
-        else:
-            self.item(to_json(body))
+    def cut_off(self, error: dict[str, object]) -> None:
+        """The head is out: the error is the last item, and the end mark stays away.
+
+        It has a form that its readers know: JSON, where the stream has a type of its own.
+        """
+        if self.left is None and not self._ended:
+            if self._mimetype is None or self._mimetype in RPC_TYPES:
+                self.item(error)
+            elif self._mimetype == EVENT_STREAM:
+                self.item({"event": "error", "data": error})
+            else:
+                self.item(to_json(error))
+        self.flush()
 
     def _item_bytes(self, result: HttpResult) -> bytes:
         if self._mimetype == EVENT_STREAM:
@@ -287,6 +293,7 @@ class StreamWriter:
             raise ValueError(f"the answer is {self.left} bytes shorter than its Content-Length")
         if self._chunked:
             self._buffer += LAST_CHUNK
+        self._ended = True
         self.flush()
 
     def flush(self) -> None:

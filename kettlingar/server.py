@@ -30,6 +30,7 @@ from .usual import Made, Usual
 log = logging.getLogger(__name__)
 
 LINGER = 2.0  # seconds in which a client may read why it was refused
+LAST_WORD = 0.2  # seconds for what is cancelled at the end of a drain, to clean up
 LISTED = 20  # connections that the log names when a drain is cut
 
 
@@ -167,15 +168,21 @@ class Server:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            self.cut()
+            await self.cut()
             return False
         return True
 
-    def cut(self) -> None:
-        """End what a drain has left; the log says whose it was."""
+    async def cut(self) -> None:
+        """End what a drain has left, which is told so; the log says whose it was."""
         left = list(self.connections)
         peers = [str(connection.stream.peername) for connection in left[:LISTED]]
         log.warning("drain cut connections=%d from=%s", len(left), ", ".join(peers))
+        self._gate.ends = True
+        told = [self._tasks[connection] for connection in left if connection in self._tasks]
+        for task in told:
+            task.cancel()
+        if told:
+            await asyncio.wait(told, timeout=LAST_WORD)
         for connection in left:
             connection.abort()
 

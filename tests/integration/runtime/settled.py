@@ -25,6 +25,7 @@ class Settled(RPCKitten):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.told = []
+        self.at_rest = 0
 
     async def init_servers(self, servers):
         self.api_assigned = self.api_pid
@@ -54,6 +55,21 @@ class Settled(RPCKitten):
         self.warning("said %s", text)
         self.debug("whispered %s", text)
         return True
+
+    async def api_rest(self, request_info, seconds: float = 30.0):
+        self.at_rest += 1
+        await asyncio.sleep(seconds)
+
+    async def api_resting(self, request_info):
+        return self.at_rest
+
+    async def api_events(self, request_info):
+        yield self.sse_start_result("begun")
+        await asyncio.sleep(30)
+
+    async def raw_half(self, request_info):
+        request_info.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+        await asyncio.sleep(30)
 
     async def api_count(self, request_info, to: int, pause: float = 0.0):
         for number in range(to):

@@ -6,9 +6,14 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from kettlingar import Unavailable
 from kettlingar.sync import BlockingClient
+from tests.faults.live import everything
 from tests.helpers import alive
 
 from .kittens import Tricks
@@ -54,6 +59,49 @@ def test_niceness_and_umask_are_those_of_the_settings(start_kitten):
     pid = start_kitten(Settled, "--worker-nice=3", "--worker-umask=027").proxy.pid()
     assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 3
     assert "Umask:\t0027" in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.parametrize("way", ["unix", "tcp", "json"])
+def test_who_is_cut_off_at_the_end_of_a_drain_is_told(start_kitten, wait_for, way):
+    one = start_kitten(Settled, "--worker-drain-timeout=0.2")
+    pid = one.proxy.pid()
+    options = {"unix": {}, "tcp": {"call_allow_unix": False}, "json": {"call_use_json": True}}[way]
+    items = one.proxy.count(1000, pause=0.02, **options)
+    assert next(items) == {"number": 0}
+    with ThreadPoolExecutor(1) as thread:
+        call = thread.submit(one.proxy.rest, 30, **options)
+        wait_for(lambda: one.proxy.resting() == 1)
+        os.kill(pid, signal.SIGTERM)
+        with pytest.raises(Unavailable, match="the service ended before this was done"):
+            call.result(5)
+    got = []
+    with pytest.raises(Unavailable, match="the service ended before this was done"):
+        got.extend(items)
+        got.extend(items)
+    wait_for(lambda: not alive(pid))
+
+
+def test_a_page_is_told_by_an_event_and_a_raw_answer_is_only_closed(start_kitten):
+    one = start_kitten(Settled, "--worker-drain-timeout=0.2")
+    with _asked(one, "events") as events, _asked(one, "half") as half, _asked(one, "rest") as rest:
+        for sock in (events, half):
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+        os.kill(one.proxy.pid(), signal.SIGTERM)
+        said = [everything(sock) for sock in (events, half, rest)]
+    assert (
+        said[0].partition(b"\r\n")[2].startswith(b'event: error\ndata: {"error":"the service ended')
+    )
+    assert not said[0].endswith(b"0\r\n\r\n")
+    assert said[1] == b""
+    assert said[2].startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nConnection: close\r\n" in said[2]
+    assert b"\r\nRetry-After: 1\r\n" in said[2]
+
+
+def _asked(one, name):
+    sock = socket.create_connection(("127.0.0.1", one.port), 5)
+    sock.sendall(f"GET /{one.secret}/{name} HTTP/1.1\r\nHost: k\r\n\r\n".encode())
+    return sock
 
 
 def test_a_drain_is_bounded_by_its_timeout(start_kitten, wait_for):
