@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 
@@ -24,8 +25,10 @@ def _ctl(args: list[str]) -> int:
 
 
 def _run(args: list[str]) -> int:
+    gc.disable()  # there is nothing to be found while modules are imported
     from kettlingar.supervised import run
 
+    gc.enable()
     return run()
 
 
