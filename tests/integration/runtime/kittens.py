@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from dataclasses import dataclass
 
@@ -127,6 +128,14 @@ class Tricks(RPCKitten):
     async def api_cat(self, request_info, fd):
         with fd:
             return fd.read()
+
+    async def api_greet(self, request_info, sock: socket.socket):
+        with sock:
+            sock.sendall(b"hello")
+            return [int(sock.family), int(sock.type)]
+
+    async def api_pair(self, request_info):
+        return self.fds_result([*socket.socketpair(), open(os.devnull, "rb")])
 
     async def api_open(self, request_info, path: str):
         return self.fds_result(open(path, "rb"))

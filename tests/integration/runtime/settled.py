@@ -60,6 +60,9 @@ class Settled(RPCKitten):
         self.at_rest += 1
         await asyncio.sleep(seconds)
 
+    async def api_has_loaded(self, request_info, module: str):
+        return module in sys.modules
+
     async def api_resting(self, request_info):
         return self.at_rest
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,12 +49,14 @@ def _connected(path):
 
 
 def test_a_started_service_is_detached_from_whoever_started_it(start_kitten):
-    pid = start_kitten(Settled).proxy.pid()
+    one = start_kitten(Settled)
+    pid = one.proxy.pid()
     assert os.getsid(pid) == pid
     assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
     assert os.readlink(f"/proc/{pid}/fd/1").endswith("/Chair.log")
     terminal = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[4]
     assert terminal == "0"
+    assert not one.proxy.has_loaded("multiprocessing")
 
 
 def test_niceness_and_umask_are_those_of_the_settings(start_kitten):
@@ -102,6 +106,16 @@ def _asked(one, name):
     sock = socket.create_connection(("127.0.0.1", one.port), 5)
     sock.sendall(f"GET /{one.secret}/{name} HTTP/1.1\r\nHost: k\r\n\r\n".encode())
     return sock
+
+
+def test_the_queue_of_connections_that_wait_is_as_long_as_the_setting_says(start_kitten):
+    if shutil.which("ss") is None:
+        pytest.skip("ss is not installed")
+    for options, length in ((["--worker-listen-queue=77"], "77"), ([], "1024")):
+        one = start_kitten(Settled, *options)
+        command = ["ss", "-Hltn", "sport", "=", f":{one.port}"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        assert said.stdout.split()[2] == length
 
 
 def test_a_drain_is_bounded_by_its_timeout(start_kitten, wait_for):

@@ -303,6 +303,22 @@ def test_open_files_travel_both_ways_over_the_unix_socket(run_async, loop_kind, 
     with_kitten(run_async, check)
 
 
+def test_sockets_travel_both_ways_and_are_sockets(run_async, loop_kind):
+    async def check(kitty):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            told = await kitty.client.greet(theirs)
+            assert told == [int(socket.AF_UNIX), int(socket.SOCK_STREAM)]
+            assert ours.recv(10) == b"hello"
+        opened = await kitty.client.pair()
+        with opened[0] as first, opened[1] as second, opened[2] as file:
+            first.sendall(b"purr")
+            assert second.recv(10) == b"purr"
+            assert file.mode == "rb"
+
+    with_kitten(run_async, check)
+
+
 def test_own_methods_called_from_inside_run_here(run_async):
     async def check(kitty):
         assert await kitty.client.calls_own() == ["Meow world, meow!\n", ["purr", "purrpurr"]]

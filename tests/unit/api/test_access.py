@@ -1,7 +1,10 @@
 """Who is let in, and to which methods."""
 
+import hmac
+
 import pytest
 
+from kettlingar.api import access
 from kettlingar.api.access import (
     Caller,
     Identity,
@@ -82,6 +85,25 @@ def test_without_a_secret_nobody_is_let_in(header):
 )
 def test_secrets_of_any_length_and_characters_compare(given, secret, same):
     assert same_secret(given, secret) is same
+
+
+def test_a_token_of_the_right_length_is_compared_in_constant_time_wherever_it_is(monkeypatch):
+    compared = []
+
+    def compare(given, secret):
+        compared.append((given, secret))
+        return hmac.compare_digest(given, secret)
+
+    monkeypatch.setattr(access, "compare_digest", compare)
+    wrong = "x" * len(SECRET)
+    for look in (
+        lambda: same_secret(wrong, SECRET),  # in the path
+        lambda: token_in_headers({"authorization": f"Bearer {wrong}"}, SECRET),
+        lambda: token_in_headers({"x-kitten": wrong}, SECRET),
+    ):
+        compared.clear()
+        assert not look()
+        assert compared == [(wrong.encode(), SECRET.encode())]
 
 
 @pytest.mark.parametrize(
