@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from kettlingar.errors import HttpError, NeedInfoException, NotFound, Unavailable
 
 from .ctl_args import Command
-from .ctl_output import complain, paint, say
+from .ctl_output import complain, paint, say, say_json
 
 if TYPE_CHECKING:
     from kettlingar.sync import BlockingClient
 
     from .output import Output
 
-FAILED = 1
+FAILED, NOT_FOUND = 1, 4
 COMING = 30.0  # seconds for a connection: the supervisor waits for a worker that is starting
 
 
@@ -30,10 +30,9 @@ def call(control: BlockingClient, command: Command) -> int:
 
 
 def _call_one(control: BlockingClient, command: Command, service: str) -> None:
-    from .output import Output
     from .render import show
 
-    output = Output(command.options.get("output", "plain"))
+    output = _output_of(command)
     client = _connected(control, service)
     try:
         result = _result(client, command)
@@ -44,6 +43,12 @@ def _call_one(control: BlockingClient, command: Command, service: str) -> None:
             show(item, output, streaming=True)
     finally:
         client.close()
+
+
+def _output_of(command: Command) -> Output:
+    from .output import Output
+
+    return Output(command.options.get("output", "plain"))
 
 
 def _result(client: BlockingClient, command: Command) -> Any:
@@ -87,15 +92,36 @@ def _call_each(control: BlockingClient, command: Command, service: str) -> int:
     numbers = sorted({run["instance"] for run in record["instances"] if run["state"] == "ready"})
     if not numbers:
         raise Unavailable(f"cannot call {service}: no instance is ready ({record['state']})")
-    code = 0
+    failures: list[HttpError | RuntimeError] = []
     for number in numbers:
         name = f"{service}/{number}"
-        say(paint(name, "1"))
         try:
-            _call_one(control, command, name)
+            _call_as(control, command, name)
         except (HttpError, RuntimeError) as error:
-            if isinstance(error, NotFound) and len(numbers) == 1:
-                raise
-            complain(f"{name}: {error}")
-            code = FAILED
-    return code
+            failures.append(error)
+            complain(f"{name}  {error}")
+    if len(failures) == len(numbers) and all(isinstance(one, NotFound) for one in failures):
+        return NOT_FOUND
+    return FAILED if failures else 0
+
+
+def _call_as(control: BlockingClient, command: Command, name: str) -> None:
+    """One instance's answer: behind its name, or below it; for programs as an object of both."""
+    from .render import as_bytes, show
+
+    output = _output_of(command)
+    client = _connected(control, name)
+    try:
+        result = _result(client, command)
+        for value in result if isinstance(result, Iterator) else [result]:
+            if output.value == "json":
+                say_json({"instance": name, "result": value})
+                continue
+            text = b"" if hasattr(value, "read") else as_bytes(value, output, streaming=True)
+            if text and text.count(b"\n") <= 1:
+                say(f"{paint(name, '1')}  {text.decode(errors='backslashreplace').rstrip()}")
+            else:
+                say(paint(name, "1"))
+                show(value, output, streaming=True)
+    finally:
+        client.close()

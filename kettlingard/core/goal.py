@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from .place import Place, Standing
-from .reconcile import has_gone_on, settled, wanted_places
+from .reconcile import has_gone_on, is_fit, settled, wanted_places
 from .state import ServiceState
 from .words import Word
 
@@ -25,7 +25,10 @@ def until_ready(state: ServiceState, word: Word, now: float) -> Outlook:
     if word is Word.HELD:
         return Outlook.DONE  # it is there for whoever comes
     if word is Word.READY:
-        return Outlook.DONE if state.fallback is None or settled(state, now) else Outlook.GOING
+        replaced = state.fallback is not None or not all(
+            is_fit(state, member) for member in state.members.values()
+        )
+        return Outlook.GOING if replaced and not settled(state, now) else Outlook.DONE
     if word in {Word.FAILED, Word.INVALID, Word.UPDATE_PAUSED, Word.INACTIVE, Word.DISABLED}:
         return Outlook.HOPELESS
     waits = state.policies.update.goes_on and state.fallback is not None and not has_gone_on(state)

@@ -27,6 +27,20 @@ def test_a_restart_is_done_when_the_old_ones_are_gone():
     assert outlook(world) is Outlook.DONE
 
 
+def test_a_restart_of_one_instance_is_done_when_its_old_run_is_gone():
+    world = World(2)
+    world.bring_up()
+    world.tick(1)
+    world.renew_place(2)
+    assert outlook(world) is Outlook.GOING
+    world.bring_up()
+    world.tick(1)
+    assert outlook(world) is Outlook.GOING
+    world.end_draining()
+    world.tick(1)
+    assert outlook(world) is Outlook.DONE
+
+
 def test_a_paused_update_is_hopeless():
     world = World()
     world.bring_up()
