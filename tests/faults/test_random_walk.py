@@ -3,6 +3,7 @@
 KETTLINGAR_LONG=1: 500 commands, and their table (40 else).
 """
 
+import faulthandler
 import os
 from collections import Counter
 from contextlib import closing
@@ -25,6 +26,7 @@ CLIENTS = 4
 
 @pytest.mark.timeout(60 + STEPS)
 def test_a_random_walk_ends_where_the_last_commands_say(supervisor, service_module):
+    faulthandler.cancel_dump_traceback_later()  # stacks of running threads have ended a long walk
     folder = service_module("walked", KITTEN)
     one = supervisor({name: str(text) for name, text in first_texts().items()})
     book = Book(one)

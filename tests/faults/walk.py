@@ -14,13 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.client import HTTPException
 from random import Random
 from typing import Any
 
 from kettlingar.errors import HttpError
 from kettlingar.sync import connect_control
 from tests.faults.walkbook import KINDS, Book, Text, most
-from tests.helpers import alive, descendants
+from tests.helpers import alive, descendants, http_get
 
 
 class Walker:
@@ -186,6 +187,13 @@ class Walker:
     def _kill(self) -> None:
         self.control.call("kill", [self._name()], signal=self.random.choice(["TERM", "KILL"]))
 
+    def _visit(self) -> str:
+        """Whoever comes starts an instance of what runs on demand; nobody may be there, too."""
+        try:
+            return str(http_get(f"http://127.0.0.1:{self.book.one.port}/ping").status)
+        except (OSError, HTTPException):
+            return "nobody there"
+
     # --- looks ---
 
     def _status(self) -> None:
@@ -220,6 +228,7 @@ WEIGHTS: dict[Callable[[Walker], Any], int] = {
     Walker._reload: 3,
     Walker._reset_failed: 2,
     Walker._kill: 2,
+    Walker._visit: 4,
     Walker._status: 2,
     Walker._logs: 1,
     Walker._wait: 2,

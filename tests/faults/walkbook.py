@@ -37,8 +37,9 @@ KINDS = {
     "many": SLEEP,
     "base": SLEEP,
     "top": SLEEP,  # requires base
-    "cat": CAT + 'listen = ["127.0.0.1:{port}"]\n',
+    "cat": CAT + 'listen = ["{src}/cat.sock"]\n',
     "alone": CAT.replace("Cat", "Alone"),  # never two at once
+    "few": CAT + 'listen = ["127.0.0.1:{port}"]\n',  # as many as are visited, or none
     "bad": 'type = "simple"\nexec = ["false"]\n',
 }
 MORE = {
@@ -46,7 +47,8 @@ MORE = {
     "alone": '[update]\norder = "stop-first"\nmonitor = 0\n',
     "bad": "",
 }
-INSTANCES = {"many": 3, "cat": 2}
+INSTANCES = {"many": 3, "cat": 2, "few": 2}
+UP = {"ready", "update-paused"}
 QUICK = 'restart_delay = "20ms"\nrestart_max_delay = "100ms"\ntimeout_stop = "10s"\n'
 
 
@@ -64,9 +66,15 @@ class Text:
         return (
             f"[service]\n{KINDS[self.name]}{QUICK}start_limit_burst = {burst}\n"
             f"{MORE.get(self.name, '[update]' + chr(10) + 'monitor = 0' + chr(10))}"
-            f"[pool]\ninstances = {self.instances}\n[log]\nkeep = {self.keep}\n"
+            f"[pool]\n{self._pool}[log]\nkeep = {self.keep}\n"
             f'[environment]\nVERSION = "{self.version}"\nBOOK = "{{src}}"\n'
         )
+
+    @property
+    def _pool(self) -> str:
+        if self.name != "few":
+            return f"instances = {self.instances}\n"
+        return f'min_instances = 0\nmax_instances = {self.instances}\nidle_timeout = "200ms"\n'
 
 
 @dataclass
@@ -129,10 +137,10 @@ class Book:
             return [] if state == "failed" else [f"{name}: {state}, not failed"]
         if name == "top" and not self.pages["base"].runs and state == "waiting":
             return []  # its base was stopped by force
-        found = [] if state in {"ready", "update-paused"} else [f"{name}: {state}, not ready"]
-        places = [run["instance"] for run in runs]
-        if sorted(places) != page.places:
-            found.append(f"{name}: runs of {sorted(places)}, not of {page.places}")
+        found = [] if state in UP or (name, state) == ("few", "held") else [f"{name}: {state}"]
+        places = sorted(run["instance"] for run in runs)
+        if not set(places) <= set(page.places) or (name != "few" and places != page.places):
+            found.append(f"{name}: runs of {places}, not of {page.places}")
         versions = {self._version(run["pid"]) for run in runs}
         if state == "ready" and versions != {str(page.text.version)}:
             found.append(f"{name}: version {versions}, not {page.text.version}")
