@@ -13,7 +13,7 @@ from tests.helpers import ROOT
 
 TABLES = {
     name: (ROOT / "docs" / "reference" / name).read_text()
-    for name in ("conformance.md", "supervisor-conformance.md")
+    for name in ("conformance.md", "supervisor-conformance.md", "operator-conformance.md")
 }
 AUTHOR = (ROOT / "docs" / "reference" / "author.md").read_text()
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::([\w*]+)`", "".join(TABLES.values()))))
@@ -26,7 +26,8 @@ def test_every_test_that_the_table_names_exists(path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "at_least"), [("conformance.md", 90), ("supervisor-conformance.md", 80)]
+    ("name", "at_least"),
+    [("conformance.md", 90), ("supervisor-conformance.md", 80), ("operator-conformance.md", 150)],
 )
 def test_every_row_names_a_test(name, at_least):
     rows = [line for line in TABLES[name].splitlines() if line.startswith("| ")]

@@ -5,7 +5,7 @@ import signal
 import stat
 import subprocess
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, alive
 from tests.helpers import wait_for as until
 from tests.integration.daemon.conftest import LISTEN
 from tests.integration.daemon.kittens import definition
@@ -84,3 +84,13 @@ def test_the_control_socket_and_the_state_are_where_the_settings_say(supervisor,
     one.ctl(*socket, "wait", "steady")
     assert (where / "state" / "steady").is_dir()
     assert f"--socket {where}/c.sock status" in one.log.read_text()
+
+
+def test_without_adopt_a_new_supervisor_ends_what_a_killed_one_left(steady):
+    one = steady()
+    [pid] = one.pids("steady")
+    (one.home / "kettlingard.toml").write_text("[daemon]\nadopt = false\n")
+    one.crash()
+    one.start()
+    assert one.ready("steady") != [pid]
+    assert not alive(pid)
