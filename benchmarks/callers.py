@@ -3,6 +3,8 @@
     python -m benchmarks.callers NAME ADDRESS [uvloop|asyncio]
 
     one SECONDS     one call at a time:      {"p50_us", "cpu_us"}
+    fd SECONDS      the same with an open file as argument
+    plain SECONDS   the same method with a text in its place
     many SECONDS    32 calls in flight:      {"per_second", "cpu_us"}
     stream COUNT    the items of a stream:   {"per_second", "cpu_us"}
     late COUNT      items after pauses:      {"p50_us"}
@@ -89,6 +91,7 @@ async def kitten(address):
     return {
         "call": lambda: client.echo(*ARGS),
         "fd": lambda: client.take(thing, 1),
+        "plain": lambda: client.take("hello", 1),
         "stream": client.stream,
         "late": client.late,
     }
@@ -134,7 +137,12 @@ def blocking(address):
     from kettlingar.sync import BlockingClient
 
     client = BlockingClient.by_files(address, "bench")
-    return lambda: client.call("echo", *ARGS)
+    thing = open("/dev/null", "rb")  # noqa: SIM115
+    return {
+        "one": lambda: client.call("echo", *ARGS),
+        "fd": lambda: client.call("take", thing, 1),
+        "plain": lambda: client.call("take", "hello", 1),
+    }
 
 
 def pingpong(address):
@@ -147,13 +155,13 @@ def pingpong(address):
         send(message)
         return recv(65536)
 
-    return call
+    return {"one": call}
 
 
 def pyro5(address):
     from .peers import pyro5_caller
 
-    return pyro5_caller(address)
+    return {"one": pyro5_caller(address)}
 
 
 ASYNC = {"kitten": kitten, "http": http, "heavy": heavy, "chunks": chunks, "aiohttp": aiohttp}
@@ -181,8 +189,8 @@ async def serve_async(make, address):
     for verb, number in orders():
         if verb == "one":
             say(await one(call, number))
-        elif verb == "fd":
-            say(await one(can["fd"], number))
+        elif verb in {"fd", "plain"}:
+            say(await one(can[verb], number))
         elif verb == "many":
             say(await many(call, number))
         elif verb == "pour":
@@ -195,11 +203,11 @@ async def serve_async(make, address):
 
 def main(name, address, loop="asyncio"):
     if name in BLOCKING:
-        call = BLOCKING[name](address)
-        blocking_one(call, 0.05)
+        calls = BLOCKING[name](address)
+        blocking_one(calls["one"], 0.05)
         say({})
-        for _, number in orders():
-            say(blocking_one(call, number))
+        for verb, number in orders():
+            say(blocking_one(calls[verb], number))
         return
     if loop == "uvloop":
         import uvloop

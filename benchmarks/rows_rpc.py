@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from . import _machine as machine
 from ._contest import Caller, Server, kitten, limit, peer
-from ._rounds import Plan
+from ._rounds import Figures, Plan
 
 LIMIT, PEER = "LIMIT httptools", "uvicorn+aiohttp"
+FD, PLAIN = "a call with an open file", "with a text in its place"
 CALL, CPU = "p50 of a call", "CPU of a call, both ends"
 
 
@@ -52,7 +54,7 @@ def _folder(server: Server) -> str:
 def _measure_calls(plan: Plan, callers: dict[str, Caller]) -> None:
     order = f"one {plan.seconds}"
     one = {name: (lambda c=caller: c.do(order)) for name, caller in callers.items()}
-    one["kettlingar, descriptor"] = lambda: callers["kettlingar"].do(f"fd {plan.seconds}")
+    one.update(_with_and_without(plan, callers["kettlingar"]))
     found = plan.in_turn("1", one)
     found.compare(f"{CALL}, unix", "µs", "kettlingar", LIMIT, "p50_us", "<= 1.25")
     found.compare(
@@ -64,9 +66,7 @@ def _measure_calls(plan: Plan, callers: dict[str, Caller]) -> None:
     found.compare(
         f"{CALL}, one CPU", "µs", "kettlingar, one CPU", f"{LIMIT}, one CPU", "p50_us", "<= 1.6"
     )
-    found.compare(
-        "with a descriptor", "µs", "kettlingar, descriptor", "kettlingar", "p50_us", "<= 1.3"
-    )
+    found.compare("with a descriptor", "µs", FD, PLAIN, "p50_us", "<= 1.3")
     found.compare(CPU, "µs", "kettlingar", LIMIT, "both_us", "<= 1.6")
     named = [f"{name}{way}" for name in ("kettlingar", LIMIT, PEER) for way in ("", ", TCP")]
     many = {
@@ -80,6 +80,12 @@ def _measure_calls(plan: Plan, callers: dict[str, Caller]) -> None:
         us = f"kettlingar{way}"
         found.compare(what, "/s", us, f"{LIMIT}{way}", "per_second", ">= 0.6")
         found.compare(what, "/s", us, f"{PEER}{way}", "per_second", ">= 4")
+
+
+def _with_and_without(plan: Plan, caller: Caller) -> dict[str, Callable[[], Figures]]:
+    """The same method, with an open file and with a text in its place."""
+    orders = {FD: f"fd {plan.seconds}", PLAIN: f"plain {plan.seconds}"}
+    return {name: (lambda o=order: caller.do(o)) for name, order in orders.items()}
 
 
 def blocking(plan: Plan) -> None:
@@ -96,12 +102,12 @@ def blocking(plan: Plan) -> None:
             server = peer(stack, "pyro5", f"unix:{folder}/pyro5")
             callers["Pyro5"] = Caller(stack, server, "pyro5", python=machine.peers_python())
         order = f"one {plan.seconds}"
-        found = plan.in_turn(
-            "1s", {name: (lambda c=caller: c.do(order)) for name, caller in callers.items()}
-        )
+        ways = {name: (lambda c=caller: c.do(order)) for name, caller in callers.items()}
+        found = plan.in_turn("1s", ways | _with_and_without(plan, callers["kettlingar"]))
         what = "p50 of a blocking call"
         found.compare(what, "µs", "kettlingar", "LIMIT ping-pong", "p50_us", "<= 2.6")
         found.compare(what, "µs", "kettlingar", "Pyro5", "p50_us", "<= 0.85")
+        found.compare("with a descriptor, blocking", "µs", FD, PLAIN, "p50_us", "<= 1.3")
 
 
 def streams(plan: Plan) -> None:

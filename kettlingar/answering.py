@@ -17,7 +17,7 @@ from typing import Any
 from kettlingar.api.methods import Method
 from kettlingar.transport.sender import ReaderGoneError
 
-from .arguments import arguments_of
+from .arguments import arguments_of, drop_files
 from .at_length import at_length
 from .delegation import REPLY_TO
 from .errors import Unavailable
@@ -74,7 +74,11 @@ def _call(exchange: Exchange, method: Method) -> Any:
     replies_to = incoming.head.headers.get(REPLY_TO)
     if replies_to is not None:
         exchange.give_answer_to(replies_to)
-    args, kwargs = arguments_of(incoming, request, method, service, exchange.settings.max_depth)
+    try:
+        args, kwargs = arguments_of(incoming, request, method, service, exchange.settings.max_depth)
+    except Exception:
+        drop_files(request)
+        raise
     function = method.function(service)
     if method.legacy:
         function = partial(function, request.method, request.headers, request.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from kettlingar.api.binding import bind
@@ -32,10 +33,7 @@ def arguments_of(
         kwargs = dict(from_query(head.query))
     if incoming.body:
         content_type = head.headers.get("content-type", "")
-
-        def resolve(tag: FdTag) -> object:
-            return _take_fd(tag, incoming, request)
-
+        resolve = partial(take_fd, incoming.fds, request)
         if service.own_decoders and not incoming.fds:
             payload = _decoded(service, content_type, incoming.body, max_depth)
         else:
@@ -59,9 +57,8 @@ def _decoded(service: Service, content_type: str, body: bytes, max_depth: int) -
         raise BadRequest(f"cannot read the body: {problem}") from problem
 
 
-def _take_fd(tag: FdTag, incoming: Incoming, request: RequestInfo) -> object:
-    """Turn a placeholder into the open file or socket that came with the request."""
-    fds = incoming.fds
+def take_fd(fds: list[int], request: RequestInfo, tag: FdTag) -> object:
+    """Turn a placeholder into the open file or socket that came with the request: one of `fds`, -1 then."""
     if not request.authed:
         raise PermissionError("descriptors need credentials")
     if not 0 <= tag.index < len(fds) or fds[tag.index] < 0:
@@ -70,6 +67,12 @@ def _take_fd(tag: FdTag, incoming: Incoming, request: RequestInfo) -> object:
     thing = give(tag, fd)
     request.fds.append(thing)
     return thing
+
+
+def drop_files(request: RequestInfo) -> None:
+    """Close what came for a method that is not called: its arguments do not fit."""
+    for thing in request.fds:
+        thing.close()
 
 
 def merge(payload: Any, query: dict[str, Any]) -> Arguments:

@@ -34,7 +34,9 @@ class CallConnection:
         link: Link,
         *,
         released: Callable[[CallConnection], None],
+        any_way: bool = True,
     ) -> None:
+        self.any_way = any_way  # it was asked for by whoever takes a unix socket too
         self.token = link.token
         self.host = link.host
         self.prefix = link.prefix
@@ -60,12 +62,12 @@ class CallConnection:
     # --- out ------------------------------------------------------------------
 
     def send(self, request: bytes, fds: list[int]) -> None:
-        """Send a request; `event` has its reply."""
+        """Send a request, and descriptors that stay the caller's; `event` has its reply."""
         self._reader = self._reader.for_next()
         self._asked = True
         self._answered = False
         self._events.clear()
-        self.stream.write(request, fds)
+        self.stream.lend(request, fds)
 
     def _resolve(self, tag: FdTag) -> object:
         """Turn a placeholder in a reply into the open file or socket that came with it."""

@@ -11,8 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from kettlingar.transport.fdpass import close_all, take
-from kettlingar.wire.fdtags import tag_default
+from kettlingar.transport.fdpass import tagging
 from kettlingar.wire.rpc import Item, Result, encode_call
 
 from .calling import CallConnection, NotExecutedError
@@ -35,19 +34,11 @@ class _Call(Struct):
     reply_to: ReplyTo | None = None
 
     def request_for(self, connection: CallConnection, fds: list[int]) -> bytes:
-        """Return the request's bytes; add to `fds` the descriptors that go with them."""
+        """Return the request's bytes; add to `fds` the descriptors that go with them, not copies."""
         extra = b""
         if self.reply_to is not None:
-            fds.append(os.dup(self.reply_to.fd))
+            fds.append(self.reply_to.fd)
             extra = self.reply_to.lines
-
-        def tag(thing: object) -> Any:
-            taken = take(thing, len(fds))
-            if taken is None:
-                return None
-            fds.append(taken[1])
-            return taken[0]
-
         request = encode_call(
             self.name,
             self.args,
@@ -56,7 +47,7 @@ class _Call(Struct):
             prefix=connection.prefix,
             token=connection.token,
             use_json=self.use_json,
-            default=tag_default(tag),
+            default=tagging(fds),
             fds=fds,
             extra=extra,
         )
@@ -190,7 +181,6 @@ class Client:
             try:
                 request = call.request_for(connection, fds)
             except BaseException:
-                close_all(fds)
                 self._release(connection)
                 raise
             try:
@@ -214,14 +204,15 @@ class Client:
             connection = self._idle[index]
             if not connection.usable:
                 del self._idle[index]
-            elif allow_unix or not connection.is_unix:
+            elif connection.any_way == allow_unix:
                 del self._idle[index]
                 return connection
         return None
 
     async def _opened(self, *, allow_unix: bool) -> CallConnection:
         link: Link = await self._endpoint.open(allow_unix=allow_unix)
-        return CallConnection(asyncio.get_running_loop(), link, released=self._release)
+        loop = asyncio.get_running_loop()
+        return CallConnection(loop, link, released=self._release, any_way=allow_unix)
 
     def _release(self, connection: CallConnection) -> None:
         if len(self._idle) < POOL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -187,9 +188,9 @@ def _tagged(files: list[Any]) -> tuple[list[FdTag], list[int]]:
     fds: list[int] = []
     try:
         for index, thing in enumerate(files):
-            taken = take(thing, index) or no_descriptors(thing)
-            tags.append(taken[0])
-            fds.append(taken[1])
+            tag, fd = take(thing, index) or no_descriptors(thing)
+            tags.append(tag)
+            fds.append(os.dup(fd))
     except BaseException:
         close_all(fds)
         raise

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kettlingar.api.access import NOBODY
 from kettlingar.transport.connection import Connection
-from kettlingar.transport.fdpass import close_all
+from kettlingar.transport.fdpass import close_left
 from kettlingar.transport.requests import Incoming
 from kettlingar.transport.stream import SocketStream
 from kettlingar.transport.timers import Timers
@@ -256,7 +256,7 @@ class Server:
     def _answered(self, exchange: Exchange, keep_alive: bool) -> None:
         connection, incoming = exchange.connection, exchange.incoming
         if incoming.fds:
-            close_all([fd for fd in incoming.fds if fd >= 0])
+            close_left(incoming.fds)
         self.in_flight -= 1
         self.served += 1
         if exchange.in_task:

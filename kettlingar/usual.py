@@ -7,6 +7,7 @@ each request is in one function. Whatever is not that plain goes the general way
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kettlingar.api.access import Identity
@@ -16,7 +17,7 @@ from kettlingar.transport.connection import Connection
 from kettlingar.transport.requests import COUNTS, FDS_HEADER
 from kettlingar.wire.content import decoder_of
 
-from .arguments import merge
+from .arguments import drop_files, merge, take_fd
 from .delegation import REPLY_TO
 from .request import RequestInfo
 from .respond import plainly
@@ -37,9 +38,13 @@ class Made:
 
     def result(self) -> object:
         """Return what the method has returned, or raise what it has raised."""
-        if self._error is not None:
-            raise self._error
-        return self._value
+        error, self._error = self._error, None
+        if error is None:
+            return self._value
+        try:
+            raise error
+        finally:
+            del error  # which would be a cycle by this frame, with the request and its files in it
 
 
 class Usual:
@@ -68,7 +73,7 @@ class Usual:
             method is not None
             and self._decode is not None
             and not (method.needs_task or method.legacy or gate.hooks.request_done)
-            and not (head.query or self.fds or REPLY_TO in head.headers)
+            and not (head.query or REPLY_TO in head.headers)
             and (request.route is None or request.route.arguments is None)
             and head.method != "HEAD"
             and head.keep_alive
@@ -89,7 +94,7 @@ class Usual:
         request.route = self._route
         return request
 
-    def answer(self, connection: Connection, body: bytes) -> bytes | Made | None:
+    def answer(self, connection: Connection, body: bytes, fds: list[int]) -> bytes | Made | None:
         """The whole answer. Else what the method has made, if it has run; None: it has not."""
         gate, method, decode = self._gate, self.method, self._decode
         service = gate.service
@@ -97,15 +102,18 @@ class Usual:
         assert decode is not None
         if self.settings is not gate.settings or self.methods is not service.methods:
             return None
+        request = self.request(connection, body)
         args: Any = ()
         kwargs: dict[str, Any] = {}
         if body or not self._bare:
             try:
-                payload = decode(body, self.settings.max_depth) if body else None
+                resolve = partial(take_fd, fds, request) if fds else None
+                payload = decode(body, self.settings.max_depth, resolve) if body else None
                 args, kwargs = bind(method, *merge(payload, {}), service.guarantee_type)
-            except Exception:  # noqa: BLE001  the general way meets it again, and says what it is
-                return None
-        request = self.request(connection, body)
+            except Exception as error:  # noqa: BLE001  the general way says what it is
+                # and meets it again, unless descriptors have been taken
+                drop_files(request)
+                return Made(request, None, error) if fds else None
         target = service if method.target is None else method.target
         try:
             getattr(target, method.attribute)(request, *args, **kwargs).send(None)

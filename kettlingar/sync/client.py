@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from kettlingar.errors import NotRunning
-from kettlingar.transport.fdpass import close_all, take
+from kettlingar.transport.fdpass import tagging
 from kettlingar.transport.unixpath import StrPath
-from kettlingar.wire.fdtags import FdTag, tag_default
 from kettlingar.wire.rpc import Item, Result, encode_call, reply_elsewhere
 
 from .connection import Connection, NotExecutedError, Reply
@@ -34,34 +33,21 @@ class _Call(NamedTuple):
 
     def send(self, connection: Connection) -> None:
         """Send it, with what it has open."""
-        fds: list[int] = []
-
-        def tag(thing: object) -> FdTag | None:
-            taken = take(thing, len(fds))
-            if taken is None:
-                return None
-            fds.append(taken[1])
-            return taken[0]
-
+        fds = [] if self.reply_to is None else [self.reply_to.fileno()]
         line = connection.line
-        try:
-            if self.reply_to is not None:
-                fds.append(os.dup(self.reply_to.fileno()))
-            request = encode_call(
-                self.name,
-                self.args,
-                self.kwargs,
-                host=line.host,
-                prefix=line.prefix,
-                token=line.token,
-                use_json=self.use_json,
-                default=tag_default(tag),
-                fds=fds,
-                extra=b"" if self.reply_to is None else reply_elsewhere(),
-            )
-            connection.send(self.name, request, fds, self.timeout)
-        finally:
-            close_all(fds)
+        request = encode_call(
+            self.name,
+            self.args,
+            self.kwargs,
+            host=line.host,
+            prefix=line.prefix,
+            token=line.token,
+            use_json=self.use_json,
+            default=tagging(fds),
+            fds=fds,
+            extra=b"" if self.reply_to is None else reply_elsewhere(),
+        )
+        connection.send(self.name, request, fds, self.timeout)
 
 
 class BlockingClient:
@@ -87,6 +73,7 @@ class BlockingClient:
         self._host = host
         self._prefix = prefix
         # Over unix sockets, and over TCP. append and pop are atomic: no lock.
+        # By whether they may be unix sockets: whoever may use one gets one where there is one.
         self._idle: dict[bool, list[Connection]] = {True: [], False: []}
         self._pid = os.getpid()
 
@@ -173,12 +160,11 @@ class BlockingClient:
             # After a fork these belong to the parent: two may not speak on one.
             self._pid = os.getpid()
             self.close()
-        kept = (self._from(self._idle[True]) if allow_unix else None) or self._from(
-            self._idle[False]
-        )
+        kept = self._from(self._idle[allow_unix])
         if kept is not None:
             return kept
-        connection = Connection(self._line(self._open if allow_unix else self._open_tcp))
+        line = self._line(self._open if allow_unix else self._open_tcp)
+        connection = Connection(line, any_way=allow_unix)
         if connection.is_unix and not allow_unix:
             connection.close()
             raise NotRunning("cannot reach the service over TCP: only its unix socket is known")
@@ -207,7 +193,7 @@ class BlockingClient:
         return Line(opened, self._token, self._host, self._prefix)
 
     def _release(self, connection: Connection) -> None:
-        idle = self._idle[connection.is_unix]
+        idle = self._idle[connection.any_way]
         if connection.reusable and len(idle) < POOL:
             connection.drop_fds()
             idle.append(connection)

@@ -29,8 +29,9 @@ class NotExecutedError(ConnectionError):
 class Connection:
     """A connected socket, and the reply that is being read from it."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, any_way: bool) -> None:
         self.line = line
+        self.any_way = any_way  # it was asked for by whoever takes a unix socket too
         self._sock = line.sock
         self.is_unix = line.sock.family == socket.AF_UNIX
         self._usual_timeout = line.sock.gettimeout()

@@ -18,6 +18,7 @@ from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal, RequestHead
 
 from .answers import Answers
 from .duplex import StreamFactory, Taker
+from .fdpass import close_left
 from .requests import Incoming, Requests
 from .stream import SocketStream
 from .timeouts import Deadlines
@@ -36,7 +37,7 @@ class Usual(Protocol):
     head: RequestHead
     at_once: bool  # whether `answer` can be tried
 
-    def answer(self, connection: Any, body: bytes) -> Any:
+    def answer(self, connection: Any, body: bytes, fds: list[int]) -> Any:
         """Return the whole answer, or something else that the server goes on with."""
 
 
@@ -147,10 +148,12 @@ class Connection(Answers):
         # Most requests of most clients: this is the hot path, in one function.
         body = data[end:]
         self._running = True
-        made = usual.answer(self, body) if usual.at_once else None
+        made = usual.answer(self, body, fds) if usual.at_once else None
         if type(made) is not bytes:
             self._again(usual, Incoming(usual.head, body, fds), made)
             return
+        if fds:
+            close_left(fds)
         self._serve.served += 1
         if not self._answered:
             self.answering()

@@ -9,9 +9,11 @@ import fcntl
 import io
 import os
 import socket
+import sys
 from array import array
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from io import DEFAULT_BUFFER_SIZE, BufferedReader
 from typing import IO, Any
 
 from kettlingar.errors import BadRequest
@@ -27,7 +29,8 @@ MSG_CTRUNC = int(socket.MSG_CTRUNC)
 MODES = {access + plus + binary for access in "rwa" for plus in ("", "+") for binary in ("", "b")}
 MODES |= {access + "b+" for access in "rwa"}  # as FileIO spells them
 
-_PLAIN_FILES = frozenset((io.FileIO, io.BufferedReader))
+_ONE = array("i").itemsize
+BINARY = {mode for mode in MODES if "b" in mode}
 
 Bytes = bytes | bytearray | memoryview
 Ancillary = list[tuple[int, int, bytes]]
@@ -44,6 +47,11 @@ def close_all(fds: Iterable[int]) -> None:
             os.close(fd)
         except OSError:
             pass
+
+
+def close_left(fds: Iterable[int]) -> None:
+    """Close those that nobody has taken: the others are -1."""
+    close_all([fd for fd in fds if fd >= 0])
 
 
 def fits(data: Bytes, fds: Sequence[int]) -> bool:
@@ -66,6 +74,8 @@ def rights(fds: Sequence[int]) -> list[tuple[int, int, array[int]]]:
 
 def fds_in(ancillary: Ancillary) -> list[int]:
     """Return the descriptors that came with a message; the caller owns them."""
+    if len(ancillary) == 1 and len(ancillary[0][2]) == _ONE:  # the kernel passes nothing else here
+        return [int.from_bytes(ancillary[0][2], sys.byteorder)]
     fds = array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -100,26 +110,66 @@ def recv_fds(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
     return data, fds
 
 
-def take(thing: object, index: int = 0) -> tuple[FdTag, int] | None:
-    """Return the placeholder for an open file or socket, and a copy of its descriptor.
+def take(thing: Any, index: int = 0) -> tuple[FdTag, int] | None:
+    """Return the placeholder for an open file or socket, and its descriptor, which stays its own.
 
-    None if `thing` is neither. What a file has buffered for writing is written
-    first. The copy belongs to the caller, the thing stays its owner's.
+    None if `thing` is neither. What a file has buffered for writing is written first.
     """
-    fd = _descriptor_of(thing)
-    if fd is None:
+    try:
+        fd = thing.fileno()
+    except (AttributeError, OSError, ValueError, TypeError):  # io.BytesIO; what is closed; a class
         return None
-    if type(thing) in _PLAIN_FILES:  # nothing of theirs waits to be written
-        return FdTag(index, "file", _mode_of(thing, fd)), os.dup(fd)
+    # What open() gives to most: decided here, since each function on the way costs.
+    if type(thing) is BufferedReader and (mode := getattr(thing, "mode", None)) in BINARY:
+        return _file_tag(index, mode), fd
+    if type(fd) is not int or fd < 0:
+        return None
+    return _tag_of(thing, index, fd), fd
+
+
+def tagging(fds: list[int]) -> Callable[[object], FdTag]:
+    """A `default=` for the encoders: replaces open files by placeholders, adds their descriptors to `fds`."""
+
+    def tag(thing: object) -> FdTag:
+        taken = take(thing, len(fds))
+        if taken is None:
+            raise TypeError(
+                f"cannot send a {type(thing).__name__}: it has no form in JSON or msgpack;"
+                " send plain data, a dataclass, or an open file or socket"
+            )
+        fds.append(taken[1])
+        return taken[0]
+
+    return tag
+
+
+def copies(fds: Sequence[int]) -> list[int]:
+    """Copies of descriptors, which are the caller's. Raises OSError."""
+    made: list[int] = []
+    try:
+        for fd in fds:
+            made.append(os.dup(fd))  # noqa: PERF401  those that were made are closed
+    except OSError:
+        close_all(made)
+        raise
+    return made
+
+
+def _tag_of(thing: object, index: int, fd: int) -> FdTag:
     if hasattr(thing, "getsockopt"):
-        with socket.socket(fileno=os.dup(fd)) as sock:
-            tag = FdTag(index, "socket", "", None, sock.family, sock.type, sock.proto)
-            return tag, sock.detach()
+        sock = socket.socket(fileno=fd)  # whoever made the thing may not say what it is
+        try:
+            return FdTag(index, "socket", "", None, sock.family, sock.type, sock.proto)
+        finally:
+            sock.detach()
     if hasattr(thing, "flush"):
         thing.flush()
-    return FdTag(
-        index, "file", _mode_of(thing, fd), getattr(thing, "encoding", None), 0, 0, 0
-    ), os.dup(fd)
+    return _file_tag(index, _mode_of(thing, fd), getattr(thing, "encoding", None))
+
+
+@lru_cache(maxsize=64)
+def _file_tag(index: int, mode: str, encoding: str | None = None) -> FdTag:
+    return FdTag(index, "file", mode, encoding)
 
 
 def give(tag: FdTag, fd: int) -> IO[Any] | socket.socket:
@@ -128,24 +178,17 @@ def give(tag: FdTag, fd: int) -> IO[Any] | socket.socket:
     BadRequest if it is nothing of the kind; the descriptor is closed then.
     """
     try:
+        if tag.mode in BINARY and tag.kind == "file":
+            # From the number, not through an opener, and without asking for a terminal.
+            return open(fd, tag.mode, DEFAULT_BUFFER_SIZE)
         if tag.kind == "socket":
             return _as_socket(fd)
-        return _as_file(fd, tag.mode, tag.encoding)
+        return _as_text_file(fd, tag.mode, tag.encoding)
     except (OSError, ValueError, LookupError) as error:
+        close_all((fd,))
         raise BadRequest(
             f"cannot use the descriptor as a {tag.kind} ({tag.mode}): {error}"
         ) from error
-
-
-def _descriptor_of(thing: object) -> int | None:
-    fileno = getattr(thing, "fileno", None)
-    if fileno is None or isinstance(thing, type):
-        return None
-    try:
-        fd = fileno()
-    except (OSError, ValueError, TypeError):  # io.BytesIO, and what is closed
-        return None
-    return fd if isinstance(fd, int) and fd >= 0 else None
 
 
 def _mode_of(thing: object, fd: int) -> str:
@@ -165,26 +208,13 @@ def _access(fd: int) -> int:
 
 
 def _as_socket(fd: int) -> socket.socket:
-    try:
-        sock = socket.socket(fileno=fd)  # the kernel knows what it is, whatever the tag says
-    except OSError:
-        os.close(fd)
-        raise
+    sock = socket.socket(fileno=fd)  # the kernel knows what it is, whatever the tag says
     # O_NONBLOCK came with the descriptor: Python's socket must know of it.
     sock.settimeout(None if os.get_blocking(fd) else 0.0)
     return sock
 
 
-def _as_file(fd: int, mode: str, encoding: str | None) -> IO[Any]:
+def _as_text_file(fd: int, mode: str, encoding: str | None) -> IO[Any]:
     if mode not in MODES:
-        os.close(fd)
         raise ValueError(f"{mode!r} is no mode of a file")
-    # From the number, not through an opener: each call that carries a file comes by here.
-    try:
-        if "b" in mode:
-            return open(fd, mode, io.DEFAULT_BUFFER_SIZE)  # which need not ask for a terminal
-        return open(fd, mode, encoding=encoding)
-    except BaseException:
-        with suppress(OSError):
-            os.close(fd)
-        raise
+    return open(fd, mode, encoding=encoding)

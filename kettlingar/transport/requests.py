@@ -148,7 +148,9 @@ class Requests:
             why = f"{FDS_HEADER}: {claimed[:20]}, but {len(self._fds)} descriptors came"
             self.refuse(Refusal(400, why))
             return
-        self._head_fds, self._fds = self._fds[:count], self._fds[count:]
+        self._head_fds, self._fds = (
+            (self._fds, []) if count == len(self._fds) else (self._fds[:count], self._fds[count:])
+        )
 
     def _complete(self, body: bytes) -> None:
         if self._head is None:

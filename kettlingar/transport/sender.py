@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from .fdpass import Bytes, check_message, close_all, fits, rights
+from .fdpass import Bytes, check_message, close_all, copies, fits, rights
 from .sendqueue import MAX_BUFFERS, SendQueue
 
 JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffers
@@ -104,6 +104,24 @@ class Sender:
         self._queue.add(data, fds, skip=sent)
         self._wait()
         return False
+
+    def lend(self, data: Bytes, fds: Sequence[int]) -> None:
+        """Send as `write` does, with descriptors that stay the caller's.
+
+        Only where they must wait copies are made: OSError if there can be none.
+        """
+        if not self._idle or not fds or not fits(data, fds):
+            self.write(data, copies(fds))
+            return
+        try:
+            sent = self._sock.sendmsg((data,), rights(fds))
+        except BlockingIOError:
+            self.write(data, copies(fds))
+        except OSError as error:
+            self._broken(error)
+        else:
+            if sent < len(data):
+                self.write(memoryview(data)[sent:])
 
     def writelines(self, buffers: Sequence[Bytes]) -> None:
         """Send many pieces as one."""

@@ -64,12 +64,12 @@ def msgpack_encoder(default: Default | None) -> Callable[[Any], bytes]:
 
 def _encode_other(other: Any, default: Default | None) -> Any:
     """What msgpack asks for: once for each value, so what comes of it must be in its own types."""
-    if isinstance(other, int):
-        return msgpack.ExtType(EXT_INTEGER, format(other, "x").encode("ascii"))
     if default is not None and hasattr(other, "fileno"):
         other = default(other)  # an open file: nothing that `plain` knows
     if isinstance(other, FdTag):
         return _packed_tag(other)
+    if isinstance(other, int):
+        return msgpack.ExtType(EXT_INTEGER, format(other, "x").encode("ascii"))
     found = other if type(other) in _PACKED else plain(other, default)
     if type(found) in _PACKED or (isinstance(found, int) and -(2**63) <= found < 2**64):
         return found
@@ -142,11 +142,11 @@ def _counting(most: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
 
 
 def _read_ext(code: int, payload: bytes, resolve: Resolve | None = None) -> Any:
+    if code == EXT_FD:
+        tag = _tag(payload) if len(payload) <= _USUAL_TAG else _tag.__wrapped__(payload)
+        return resolve(tag) if resolve is not None else resolved(tag, None)
     if code == EXT_INTEGER and _HEX.fullmatch(payload):
         return int(payload, 16)
-    if code == EXT_FD:
-        read = _tag if len(payload) <= _USUAL_TAG else _tag.__wrapped__
-        return resolved(read(payload), resolve)
     raise BadRequest(f"cannot read the msgpack: ext type {code} means nothing here")
 
 

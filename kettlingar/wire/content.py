@@ -116,7 +116,9 @@ def decode_body(
     )
 
 
-def decoder_of(content_type: str, own: Mapping[Kind, object]) -> Callable[[bytes, int], Any] | None:
+def decoder_of(
+    content_type: str, own: Mapping[Kind, object]
+) -> Callable[[bytes, int, Resolve | None], Any] | None:
     """What reads bodies of this type, to a depth; None where there is more to it: forms, an `own` one."""
     kind = kind_of(content_type) if content_type else Kind.JSON
     if kind is None or kind is Kind.FORM or kind in own:

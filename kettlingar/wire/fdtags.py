@@ -53,24 +53,6 @@ Resolve = Callable[[FdTag], Any]
 Default = Callable[[Any], Any]
 
 
-def tag_default(take: Callable[[object], FdTag | None]) -> Default:
-    """A `default=` for the encoders, that replaces what `take` knows by its tag.
-
-    `take` returns None for what is neither an open file nor a socket.
-    """
-
-    def default(value: object) -> FdTag:
-        tag = take(value)
-        if tag is None:
-            raise TypeError(
-                f"cannot send a {type(value).__name__}: it has no form in JSON or msgpack;"
-                " send plain data, a dataclass, or an open file or socket"
-            )
-        return tag
-
-    return default
-
-
 def as_fields(tag: FdTag) -> dict[str, Any]:
     """A tag as plain data."""
     return {

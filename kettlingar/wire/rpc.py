@@ -53,7 +53,7 @@ def encode_call(
 ) -> bytes:
     """The request that calls method `name` of a service.
 
-    `default` replaces open files by their tags (`fdtags.tag_default`) and may add
+    `default` replaces open files by their tags (`transport.fdpass.tagging`) and may add
     their descriptors to `fds`, which are counted after that. `extra` is whole header
     lines, each with its CRLF.
     Raises TypeError or ValueError for arguments that cannot be sent.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kettlingar import Conflict, NeedInfoException
+from kettlingar import BadRequest, Conflict, NeedInfoException
 from kettlingar.testing import running
 
 from .kittens import Tricks
@@ -315,6 +315,40 @@ def test_sockets_travel_both_ways_and_are_sockets(run_async, loop_kind):
             first.sendall(b"purr")
             assert second.recv(10) == b"purr"
             assert file.mode == "rb"
+
+    with_kitten(run_async, check)
+
+
+def test_a_descriptor_beside_wrong_arguments_is_closed_each_time_and_the_error_stays_the_same(
+    run_async, tmp_path: Path
+):
+    path = tmp_path / "poem"
+    path.write_bytes(b"soft kitty")
+
+    async def check(kitty):
+        told = set()
+        with path.open("rb") as file:
+            await kitty.client.cat(file)
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(5):  # from the second one on the head came before
+                with pytest.raises(BadRequest) as error:
+                    await kitty.client.cat(file, 5, 6)
+                told.add(str(error.value))
+            assert len(os.listdir("/proc/self/fd")) == before
+        assert len(told) == 1
+
+    with_kitten(run_async, check)
+
+
+def test_a_file_may_be_sent_after_a_call_over_tcp(run_async, tmp_path: Path):
+    path = tmp_path / "poem"
+    path.write_bytes(b"soft kitty")
+
+    async def check(kitty):
+        for _ in range(2):
+            await kitty.client.ping(call_allow_unix=False)
+            with path.open("rb") as file:
+                assert await kitty.client.cat(file) == b"soft kitty"
 
     with_kitten(run_async, check)
 

@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from kettlingar.transport.fdpass import close_all, give, recv_fds, send_fds, take
+from kettlingar.transport.fdpass import close_all, give, recv_fds, send_fds, tagging, take
 from kettlingar.wire.fdtags import FdTag
 from tests.integration.transport.peers import a_file, count_fds
 
@@ -18,7 +18,6 @@ def through(thing):
     with one, other:
         tag, fd = take(thing)
         send_fds(one, b"x", [fd])
-        os.close(fd)
         _, (fd,) = recv_fds(other, 1)
         return give(tag, fd)
 
@@ -108,7 +107,6 @@ def test_a_socket_may_be_sent_through_itself():
     with one, other:
         tag, fd = take(one)
         send_fds(one, b"x", [fd])
-        os.close(fd)
         _, (fd,) = recv_fds(other, 1)
         with give(tag, fd) as got:
             got.send(b"hello")
@@ -189,3 +187,18 @@ def test_253_descriptors_go_in_one_message_and_no_more():
         _, got = recv_fds(other, 10)
         assert len(got) == 253
         close_all(fds + got)
+
+
+def test_what_is_no_file_is_a_clear_error_to_whoever_sends_it():
+    fds = []
+    with pytest.raises(TypeError, match=r"cannot send a object: .*open file or socket"):
+        tagging(fds)(object())
+    assert fds == []
+
+
+def test_open_files_are_numbered_in_the_order_in_which_they_are_sent(path):
+    fds = []
+    tag = tagging(fds)
+    with open(path, "rb") as one, open(path, "rb", buffering=0) as other:
+        assert [(t.index, t.mode) for t in (tag(one), tag(other))] == [(0, "rb"), (1, "rb")]
+        assert fds == [one.fileno(), other.fileno()]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import struct
+import tempfile
 import time
 
 import pytest
@@ -72,6 +73,30 @@ def test_a_large_write_arrives_whole_and_in_order(run_async, kind):
             stream.close()
             got = await read_all(peer)
             assert got == BIG + b"a" * 20000 + b"b" * 20000 + b"cend"
+
+    run_async(body())
+
+
+@pytest.mark.parametrize("before", [b"", BIG], ids=["at once", "behind what waits"])
+def test_lent_descriptors_stay_their_owners_and_arrive(run_async, before):
+    async def body():
+        with stream_and_peer() as (stream, _, peer), tempfile.TemporaryFile() as file:
+            file.write(b"hello")
+            file.flush()
+            if before:
+                stream.write(before)
+            stream.lend(b"there", [file.fileno()])
+            came = b""
+            fds = []
+            while len(came) < len(before) + 5:
+                data, more = await asyncio.to_thread(recv_fds, peer, 2**20)
+                came += data
+                fds += more
+            assert came == before + b"there"
+            (fd,) = fds
+            assert os.pread(fd, 5, 0) == b"hello"
+            os.close(fd)
+            assert os.pread(file.fileno(), 5, 0) == b"hello"
 
     run_async(body())
 

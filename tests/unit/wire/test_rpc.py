@@ -15,7 +15,7 @@ from kettlingar.errors import (
     Unavailable,
 )
 from kettlingar.wire.content import decode_body, to_json, to_msgpack
-from kettlingar.wire.fdtags import FdTag, tag_default
+from kettlingar.wire.fdtags import FdTag
 from kettlingar.wire.http11 import Limits
 from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, StreamEnd, encode_call
 from kettlingar.wire.streaming import LAST_CHUNK, chunk
@@ -52,7 +52,7 @@ def test_descriptors_are_counted_after_encoding():
         fds.append(9)
         return FdTag(len(fds) - 1, "file", "r")
 
-    data = encode_call("cat", (object(), object()), {}, default=tag_default(take), fds=fds)
+    data = encode_call("cat", (object(), object()), {}, default=take, fds=fds)
     head, body, _ = parse(data)
     assert head.headers["kettlingar-fds"] == "2"
     tags = decode_body(MSGPACK, body, resolve=lambda tag: tag.index)
