@@ -6,12 +6,12 @@ runs this file, and `kettlingar ctl` must not pay for an event loop.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from ._version import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .errors import (
         BadRequest,
         ConfigError,
@@ -60,6 +60,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'kettlingar' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
 
 

@@ -18,7 +18,9 @@ both read the table at the end of this file (RFC 9110, section 15).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class HttpError(Exception):

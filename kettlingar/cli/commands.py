@@ -101,7 +101,7 @@ async def config(kitten: RPCKitten, request: Request) -> None:
     except NotRunning:
         complain("note: it is not running; it would start with these settings")
         settings = _edited(kitten, request)
-    if request.output is Output.PLAIN and isinstance(settings, dict):
+    if request.output == Output.PLAIN and isinstance(settings, dict):
         fields = read_schema(type(kitten.config))
         kinds = {name: field.kind for name, field in fields.items()}
         lines = (f"{name} = {written(v, kinds.get(name))}" for name, v in settings.items())
@@ -153,7 +153,7 @@ def _print(kitten: RPCKitten, request: Request, value: Any, *, streaming: bool =
     from kettlingar.kitten import RPCKitten as Base
 
     own = type(kitten).print_result is not Base.print_result
-    if own and request.output is Output.PLAIN:
+    if own and request.output == Output.PLAIN:
         kitten.print_result(value)
     else:
         show(value, request.output, streaming=streaming)

@@ -13,12 +13,7 @@ Nothing here imports an event loop; the terminal's library only to draw.
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import import_module
-from typing import NamedTuple
 
 from kettlingar.errors import (
     BadRequest,
@@ -30,12 +25,16 @@ from kettlingar.errors import (
     RedirectException,
     Unavailable,
 )
-from kettlingar.sync import BlockingClient
-from kettlingar.transport.unixpath import connect_unix
 
+from .brief import Brief, connect
 from .ctl_args import Command, UsageError, help_text, parse
 from .ctl_find import candidates, nobody_answers
 from .ctl_output import complain, say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Callable, Sequence
 
 # Each command's module, and its function: imported when it is asked for, and no other.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -122,11 +121,11 @@ def _run(command: Command) -> int:
         return 0 if any(command.options.get(option) for option in ENDLESS) else 130
 
 
-def _function_of(verb: str) -> Callable[[BlockingClient, Command], int]:
+def _function_of(verb: str) -> Callable[[Brief, Command], int]:
     module, name = COMMANDS[verb]
-    function: Callable[[BlockingClient, Command], int] = getattr(
-        import_module(f".{module}", __package__), name
-    )
+    # importlib would be one module more on the way of each command
+    found = __import__(f"{__package__}.{module}", fromlist=[name])
+    function: Callable[[Brief, Command], int] = getattr(found, name)
     return function
 
 
@@ -138,25 +137,10 @@ def _sentence(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-class _Found(NamedTuple):
-    path: str
-    sock: socket.socket
-
-
-@contextmanager
-def control_of(command: Command) -> Iterator[BlockingClient]:
+def control_of(command: Command) -> Brief:
     """A client of the first supervisor that answers. Raises NotRunning with all that was tried."""
-    found = _first_that_answers(_candidates(command))
-    ready = [found.sock]
-    control = BlockingClient(
-        lambda: ready.pop() if ready else _first_that_answers([found.path]).sock
-    )
-    try:
-        yield control
-    finally:
-        control.close()
-        for unused in ready:
-            unused.close()
+    path, sock = _first_that_answers(_candidates(command))
+    return Brief(sock, lambda: _first_that_answers([path])[1])
 
 
 def _candidates(command: Command) -> list[str]:
@@ -169,12 +153,12 @@ def _candidates(command: Command) -> list[str]:
     )
 
 
-def _first_that_answers(paths: Sequence[str]) -> _Found:
+def _first_that_answers(paths: Sequence[str]) -> tuple[str, socket]:
     tried: list[tuple[str, str]] = []
     denied = False
     for path in paths:
         try:
-            return _Found(path, connect_unix(path, timeout=ANSWER))
+            return path, connect(path, ANSWER)
         except OSError as error:
             denied = denied or isinstance(error, PermissionError)
             tried.append((path, error.strerror or str(error)))

@@ -6,24 +6,28 @@ its messages cannot say what to do instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
-
 from .ctl_verbs import ALIASES, EVERYWHERE, SERVICES, VERBS, Option, Verb
-from .ctl_words import FOREIGN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 
 class UsageError(ValueError):
     """The command line cannot be understood; the text says what to type."""
 
 
-class Command(NamedTuple):
-    """What was asked for."""
+class Command:
+    """What was asked for. `named`: --name=value for the method that is called."""
 
-    verb: str
-    words: list[str]
-    options: dict[str, Any]
-    named: dict[str, Any]  # --name=value for the method that is called
+    def __init__(
+        self, verb: str, words: list[str], options: dict[str, Any], named: dict[str, Any]
+    ) -> None:
+        self.verb = verb
+        self.words = words
+        self.options = options
+        self.named = named
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -148,6 +152,8 @@ def _check_words(name: str, verb: Verb, words: list[str], options: dict[str, Any
 
 def _unknown(name: str) -> str:
     """Somebody's habit, something that is to come, or a slip of the fingers."""
+    from .ctl_words import FOREIGN
+
     if name in FOREIGN:
         instead, why = FOREIGN[name]
         command = instead if instead.startswith("kettlingar") else f"kettlingar ctl {instead}"

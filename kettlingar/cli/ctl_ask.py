@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
-from .ctl_args import Command
-from .ctl_follow import SILENCE, followed
 from .ctl_format import printable, table
 from .ctl_output import draw, on_terminal, paint, say, say_json, say_lines
 from .ctl_status import detail, exit_code, overview
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kettlingar.sync import BlockingClient
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from .brief import Brief
+    from .ctl_args import Command
 
 NOT_READY = 3
 EVERY = 1 << 20  # lines: all that are looked through
@@ -22,7 +22,7 @@ NOT_FOUND = 4
 COLOURS = ("36", "32", "33", "35", "34", "96", "92", "95")
 
 
-def status(control: BlockingClient, command: Command) -> int:
+def status(control: Brief, command: Command) -> int:
     """What runs. With names: in detail, and the exit code says whether they serve."""
     if not command.options.get("watch"):
         return _status_once(control, command)
@@ -33,7 +33,7 @@ def status(control: BlockingClient, command: Command) -> int:
         time.sleep(1.0)
 
 
-def _status_once(control: BlockingClient, command: Command) -> int:
+def _status_once(control: Brief, command: Command) -> int:
     answer = control.call("status", command.words)
     services = answer["services"]
     if command.options.get("failed"):
@@ -61,8 +61,10 @@ def _show(command: Command, answer: Mapping[str, Any]) -> None:
         say_lines(overview(services, wide=form == "wide"))
 
 
-def logs(control: BlockingClient, command: Command) -> int:
+def logs(control: Brief, command: Command) -> int:
     """Lines of logs, each with whose it is, unless there is only one that it can be."""
+    from .ctl_follow import SILENCE, followed
+
     since = command.options.get("since")
     lines = command.options.get("lines", 10 if since is None else EVERY)
     alone = len(command.words) == 1 and "/" in command.words[0]
@@ -100,11 +102,13 @@ def _show_line(command: Command, entry: Mapping[str, Any], *, alone: bool) -> No
 
 def _whose(entry: Mapping[str, Any]) -> str:
     """`blog/2`, in a colour of its own."""
+    from binascii import crc32
+
     name = f"{entry['service']}/{entry['instance']}"
     return paint(name, COLOURS[crc32(name.encode()) % len(COLOURS)])
 
 
-def methods(control: BlockingClient, command: Command) -> int:
+def methods(control: Brief, command: Command) -> int:
     """What can be called."""
     service, *names = command.words
     records = control.call("methods", service)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
 from kettlingar.errors import HttpError, NeedInfoException, NotFound, Unavailable
 
-from .ctl_args import Command
+from .brief import Brief
 from .ctl_output import complain, paint, say, say_json
+from .output import Output
+from .render import as_bytes, show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kettlingar.sync import BlockingClient
+    from _socket import socket
+    from typing import Any
 
-    from .output import Output
+    from .ctl_args import Command
 
 FAILED, NOT_FOUND = 1, 4
 COMING = 30.0  # seconds for a connection: the supervisor waits for a worker that is starting
 
 
-def call(control: BlockingClient, command: Command) -> int:
+def call(control: Brief, command: Command) -> int:
     """Call one instance's method, or with SERVICE/* each one's."""
     service, *_ = command.words
     if service.endswith("/*"):
@@ -29,14 +29,12 @@ def call(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def _call_one(control: BlockingClient, command: Command, service: str) -> None:
-    from .render import show
-
+def _call_one(control: Brief, command: Command, service: str) -> None:
     output = _output_of(command)
     client = _connected(control, service)
     try:
         result = _result(client, command)
-        if not isinstance(result, Iterator):
+        if not hasattr(result, "__next__"):
             show(result, output, streaming=not _for_people(output))
             return
         for item in result:
@@ -46,12 +44,10 @@ def _call_one(control: BlockingClient, command: Command, service: str) -> None:
 
 
 def _output_of(command: Command) -> Output:
-    from .output import Output
-
     return Output(command.options.get("output", "plain"))
 
 
-def _result(client: BlockingClient, command: Command) -> Any:
+def _result(client: Brief, command: Command) -> Any:
     """Call the method; a person at a terminal is asked for what it needs to know."""
     _, method, *words = command.words
     named, timeout = dict(command.named), command.options.get("timeout")
@@ -66,27 +62,23 @@ def _result(client: BlockingClient, command: Command) -> Any:
 
 def _for_people(output: Output) -> bool:
     """Programs get one line of JSON, people a drawing of it."""
-    return output.value == "plain"
+    return output == Output.PLAIN
 
 
-def _connected(control: BlockingClient, service: str) -> BlockingClient:
+def _connected(control: Brief, service: str) -> Brief:
     """A client of the service. The connection itself is the right to call: no secret is seen."""
-    from kettlingar.sync import BlockingClient
-
     # Asked for here, and not when the client opens it: why it is refused has its own exit code.
-    ready = [_ask(control, service)]
-    return BlockingClient(lambda: ready.pop() if ready else _ask(control, service))
+    return Brief(_ask(control, service), lambda: _ask(control, service))
 
 
-def _ask(control: BlockingClient, service: str) -> socket.socket:
-    answer = control.call("connect", service, call_timeout=COMING)
-    sock: Any = answer[0] if isinstance(answer, (list, tuple)) else answer
-    if not isinstance(sock, socket.socket):
+def _ask(control: Brief, service: str) -> socket:
+    sock: socket | None = control.connected("connect", service, call_timeout=COMING)
+    if sock is None:
         raise Unavailable(f"cannot call {service}: the supervisor gave no connection")
     return sock
 
 
-def _call_each(control: BlockingClient, command: Command, service: str) -> int:
+def _call_each(control: Brief, command: Command, service: str) -> int:
     """Each instance's answer, or error, after its name."""
     (record,) = control.call("status", [service])["services"]
     numbers = sorted({run["instance"] for run in record["instances"] if run["state"] == "ready"})
@@ -105,16 +97,14 @@ def _call_each(control: BlockingClient, command: Command, service: str) -> int:
     return FAILED if failures else 0
 
 
-def _call_as(control: BlockingClient, command: Command, name: str) -> None:
+def _call_as(control: Brief, command: Command, name: str) -> None:
     """One instance's answer: behind its name, or below it; for programs as an object of both."""
-    from .render import as_bytes, show
-
     output = _output_of(command)
     client = _connected(control, name)
     try:
         result = _result(client, command)
-        for value in result if isinstance(result, Iterator) else [result]:
-            if output.value == "json":
+        for value in result if hasattr(result, "__next__") else [result]:
+            if output == Output.JSON:
                 say_json({"instance": name, "result": value})
                 continue
             text = b"" if hasattr(value, "read") else as_bytes(value, output, streaming=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d|)\s*")
+_DURATION = r"(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d|)\s*"
 
 
 def parse_duration(text: str) -> float:
     """Seconds from "30", "250ms", "1m30s". Raise ValueError for anything else."""
-    place, seconds = 0, 0.0
+    import re
+
+    one, place, seconds = re.compile(_DURATION), 0, 0.0
     while place < len(text):
-        part = _DURATION.match(text, place)
+        part = one.match(text, place)
         if part is None:
             break
         seconds += float(part[1]) * _UNITS[part[2]]

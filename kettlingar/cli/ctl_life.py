@@ -15,7 +15,7 @@ from .ctl_plan import planned
 from .ctl_status import SERVES, detail
 
 if TYPE_CHECKING:
-    from kettlingar.sync import BlockingClient
+    from .brief import Brief
 
 FAILED, NOT_READY, INVALID, TIMED_OUT = 1, 3, 6, 8
 SLACK = 10.0  # seconds beyond a deadline that the supervisor itself watches
@@ -26,13 +26,13 @@ SWITCHES = ("allow_api_break", "now", "force", "with_dependents", "prune")
 SHUTDOWN = 90.0  # seconds that `daemon shutdown` waits for the end
 
 
-def change(control: BlockingClient, command: Command) -> int:
+def change(control: Brief, command: Command) -> int:
     """start, stop, restart: show the progress, and why it came to nothing where it did."""
     services = command.words or _all_services(control)
     return _ask(control, command, services, services)
 
 
-def _ask(control: BlockingClient, command: Command, asked: object, services: Sequence[str]) -> int:
+def _ask(control: Brief, command: Command, asked: object, services: Sequence[str]) -> int:
     """Ask for a change of `services` and show what comes of it."""
     options = command.options
     last: Mapping[str, Any] = {}
@@ -64,7 +64,7 @@ def _ask(control: BlockingClient, command: Command, asked: object, services: Seq
     return FAILED
 
 
-def scale(control: BlockingClient, command: Command) -> int:
+def scale(control: Brief, command: Command) -> int:
     """SERVICE=N..., all at once."""
     wanted: dict[str, int] = {}
     for word in command.words:
@@ -75,17 +75,17 @@ def scale(control: BlockingClient, command: Command) -> int:
     return _ask(control, command, wanted, list(wanted))
 
 
-def apply(control: BlockingClient, command: Command) -> int:
+def apply(control: Brief, command: Command) -> int:
     """All definitions, or those of the named services."""
     return _ask(control, command, command.words, command.words)
 
 
-def rollback(control: BlockingClient, command: Command) -> int:
+def rollback(control: Brief, command: Command) -> int:
     """One service."""
     return _ask(control, command, command.words[0], command.words)
 
 
-def reload(control: BlockingClient, command: Command) -> int:
+def reload(control: Brief, command: Command) -> int:
     """One service; it is done when this returns."""
     refused = False
     for item in control.stream("reload", command.words[0]):
@@ -95,7 +95,7 @@ def reload(control: BlockingClient, command: Command) -> int:
     return INVALID if refused else 0
 
 
-def plan(control: BlockingClient, command: Command) -> int:
+def plan(control: Brief, command: Command) -> int:
     """What apply would do."""
     answer = control.call("plan", command.words)
     steps = [step for step in answer["steps"] if step["mark"] != "="]
@@ -109,7 +109,7 @@ def plan(control: BlockingClient, command: Command) -> int:
     return INVALID if bad else 0
 
 
-def enable(control: BlockingClient, command: Command) -> int:
+def enable(control: Brief, command: Command) -> int:
     """enable and disable, with --now also start and stop."""
     services = command.words or _all_services(control)
     control.call(command.verb, services)
@@ -119,25 +119,25 @@ def enable(control: BlockingClient, command: Command) -> int:
     return _ask(control, Command(verb, services, {}, {}), services, services)
 
 
-def kill(control: BlockingClient, command: Command) -> int:
+def kill(control: Brief, command: Command) -> int:
     """Send a signal, and say to whom."""
     pids = control.call("kill", command.words, signal=command.options.get("signal", "SIGTERM"))
     say(f"sent to {', '.join(map(str, pids))}" if pids else "nothing runs there")
     return 0 if pids else FAILED
 
 
-def reset_failed(control: BlockingClient, command: Command) -> int:
+def reset_failed(control: Brief, command: Command) -> int:
     """Say which are tried again."""
     names = control.call("reset_failed", command.words)
     say(f"tried again: {', '.join(names)}" if names else "nothing has failed")
     return 0
 
 
-def _all_services(control: BlockingClient) -> list[str]:
+def _all_services(control: Brief) -> list[str]:
     return [service["name"] for service in control.call("status")["services"]]
 
 
-def _explain(control: BlockingClient, services: Sequence[str]) -> None:
+def _explain(control: Brief, services: Sequence[str]) -> None:
     """What `status` says of those that do not serve: the error's own line, the last of the log."""
     names = sorted({name.partition("/")[0] for name in services})
     for service in control.call("status", names)["services"]:
@@ -145,7 +145,7 @@ def _explain(control: BlockingClient, services: Sequence[str]) -> None:
             complain("\n".join(detail(service)))
 
 
-def wait(control: BlockingClient, command: Command) -> int:
+def wait(control: Brief, command: Command) -> int:
     """Wait for a state; 8 if it does not come in time, 3 if it cannot come."""
     service = command.words[0]
     state = command.options.get("for", "ready")
@@ -163,7 +163,7 @@ def wait(control: BlockingClient, command: Command) -> int:
     return NOT_READY
 
 
-def daemon(control: BlockingClient, command: Command) -> int:
+def daemon(control: Brief, command: Command) -> int:
     """The supervisor's own state, or its end."""
     record = control.call("status")["daemon"]
     if command.words[0] == "shutdown":
@@ -184,7 +184,7 @@ def daemon(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def _reload_config(control: BlockingClient) -> int:
+def _reload_config(control: Brief) -> int:
     """Have it read kettlingard.toml again."""
     said = control.call("daemon_reload_config")
     say_lines(map(printable, said["changes"]))
@@ -193,7 +193,7 @@ def _reload_config(control: BlockingClient) -> int:
     return INVALID if said["problems"] else 0
 
 
-def _upgrade(control: BlockingClient) -> int:
+def _upgrade(control: Brief) -> int:
     """Have it become the program that is on disk; wait until the new one answers."""
     count = control.call("daemon_upgrade", call_timeout=UPGRADE)["upgrades"]
     deadline = time.monotonic() + UPGRADE
@@ -210,7 +210,7 @@ def _upgrade(control: BlockingClient) -> int:
     return FAILED
 
 
-def _shutdown(control: BlockingClient, pid: int) -> int:
+def _shutdown(control: Brief, pid: int) -> int:
     """Ask it to end, and wait until its process has."""
     watch = os.pidfd_open(pid)
     try:

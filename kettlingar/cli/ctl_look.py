@@ -18,13 +18,13 @@ from .ctl_output import complain, on_terminal, paint, say, say_json, say_lines
 from .ctl_trees import busiest, critical_chain, definition, forest, socket_rows, tree
 
 if TYPE_CHECKING:
-    from kettlingar.sync import BlockingClient
+    from .brief import Brief
 
 EACH = 1.0  # seconds between two drawings of `top`
 NOT_RUN = 127  # as a shell says it
 
 
-def show(control: BlockingClient, command: Command) -> int:
+def show(control: Brief, command: Command) -> int:
     """The definition as it counts."""
     env = bool(command.options.get("env"))
     said = control.call("show", command.words[0], env=env)
@@ -40,7 +40,7 @@ def show(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def events(control: BlockingClient, command: Command) -> int:
+def events(control: Brief, command: Command) -> int:
     """What happened, and with -f what happens."""
     follow = bool(command.options.get("follow"))
     known: dict[str, int] = {}
@@ -59,7 +59,7 @@ def events(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def deps(control: BlockingClient, command: Command) -> int:
+def deps(control: Brief, command: Command) -> int:
     """Trees of needs, or the chain that a start had to wait for."""
     records = control.call("deps", command.words)
     options = command.options
@@ -76,7 +76,7 @@ def deps(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def sockets(control: BlockingClient, command: Command) -> int:
+def sockets(control: Brief, command: Command) -> int:
     """Listeners and counts."""
     records = control.call("sockets", command.words)
     if command.options.get("output") == "json":
@@ -86,7 +86,7 @@ def sockets(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def stack(control: BlockingClient, command: Command) -> int:
+def stack(control: Brief, command: Command) -> int:
     """What the processes are doing."""
     for item in control.stream("stack", command.words[0]):
         say(paint(f"{item['service']}/{item['instance']}  pid {item['pid']}", "1"))
@@ -94,7 +94,7 @@ def stack(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def top(control: BlockingClient, command: Command) -> int:
+def top(control: Brief, command: Command) -> int:
     """All instances, again and again."""
     rounds = command.options.get("rounds")
     for number in count(1):
@@ -110,7 +110,7 @@ def top(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def metrics(control: BlockingClient, command: Command) -> int:
+def metrics(control: Brief, command: Command) -> int:
     """One OpenMetrics page."""
     said = control.call("metrics", command.words)
     text = said["data"] if isinstance(said, dict) else said
@@ -118,7 +118,7 @@ def metrics(control: BlockingClient, command: Command) -> int:
     return 0
 
 
-def token(control: BlockingClient, command: Command) -> int:
+def token(control: Brief, command: Command) -> int:
     """The secret, a new one, or none."""
     service, what = command.words
     said = control.call("token", service, what)
@@ -138,7 +138,7 @@ def _become(uid: int, gid: int, groups: list[int]) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def execute(control: BlockingClient, command: Command) -> int:
+def execute(control: Brief, command: Command) -> int:
     """Become a command that has what the service's processes have."""
     service, *argv = command.words
     said: dict[str, Any] = control.call("exec", service)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from kettlingar.wire.content import to_json
-
-from .ctl_status import COLUMNS, STYLES, WIDE, row
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 
 def on_terminal() -> bool:
@@ -35,7 +34,15 @@ def complain(text: str) -> None:
 
 def say_json(value: object) -> None:
     """One JSON document on one line: every reader of lines can use it."""
-    say(to_json(value).decode())
+    from .plain_json import written
+
+    try:
+        text = written(value)
+    except (TypeError, ValueError):
+        from kettlingar.wire.content import to_json
+
+        text = to_json(value).decode()
+    say(text)
 
 
 def paint(text: str, code: str) -> str:
@@ -50,6 +57,8 @@ def draw(services: Sequence[Mapping[str, Any]], *, wide: bool = False) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from .ctl_status import COLUMNS, STYLES, WIDE, row
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in WIDE if wide else COLUMNS:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from .ctl_format import duration, percent, printable, size, table
 
-Record = Mapping[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    Record = Mapping[str, Any]
 
 # Which exit code `status SERVICE` has: 0 for these; 6 for a definition with problems.
 SERVES = frozenset({"ready", "held", "updating"})
@@ -28,11 +31,12 @@ STYLES = {
 }
 
 
-class Column(NamedTuple):
+class Column:
     """A column of the table; numbers stand right."""
 
-    head: str
-    number: bool = False
+    def __init__(self, head: str, number: bool = False) -> None:
+        self.head = head
+        self.number = number
 
 
 COLUMNS = (
@@ -89,12 +93,12 @@ def note(service: Record) -> str:
 
 def problem(one: object) -> str:
     """A problem of a definition as one line; records have the line ready in `text`."""
-    return str(one.get("text") or one) if isinstance(one, Mapping) else str(one)
+    return str(one.get("text") or one) if isinstance(one, dict) else str(one)
 
 
 def address(listen: object) -> str:
     """Where a listener listens."""
-    if isinstance(listen, Mapping):
+    if isinstance(listen, dict):
         return str(listen.get("address") or listen.get("stream") or listen.get("name"))
     return str(listen)
 
@@ -152,7 +156,7 @@ def _facts(service: Record) -> Iterable[tuple[str, str]]:
 
 def _listener(listen: object) -> str:
     """`127.0.0.1:80 (pass), held 2, queued 0, backlog 0/1024`."""
-    if not isinstance(listen, Mapping):
+    if not isinstance(listen, dict):
         return str(listen)
     facts = [f"{address(listen)} ({listen.get('dispatch') or 'not open'})"]
     if listen.get("held"):
@@ -184,7 +188,7 @@ def _instance(run: Record) -> list[str]:
 
 def _end(end: object) -> str:
     """`14:20:31: exit 1 before it was ready, 0.21 s after start: ...`"""
-    if not isinstance(end, Mapping):
+    if not isinstance(end, dict):
         return str(end)
     at = end.get("at")
     when = f"{clock(at)}: " if isinstance(at, (int, float)) else ""
@@ -198,6 +202,6 @@ def clock(at: float) -> str:
 
 def log_line(line: object) -> str:
     """A line of a log; records say whose it is."""
-    if isinstance(line, Mapping):
+    if isinstance(line, dict):
         return f"/{line['instance']} {line['line']}" if "instance" in line else str(line["line"])
     return str(line)

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 from .ctl_format import parse_duration
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
-class Option(NamedTuple):
+
+class Option:
     """An option: its names, its value's reader (None = a switch), and its line of help."""
 
-    names: tuple[str, ...]
-    read: Callable[[str], Any] | None
-    doc: str
+    def __init__(self, names: tuple[str, ...], read: Callable[[str], Any] | None, doc: str) -> None:
+        self.names = names
+        self.read = read
+        self.doc = doc
 
     @property
     def key(self) -> str:
         return self.names[-1].lstrip("-").replace("-", "_")
 
 
-class Verb(NamedTuple):
-    """A command: what may follow it."""
+class Verb:
+    """A command: what may follow it.
 
-    usage: str
-    doc: str
-    options: tuple[Option, ...] = ()
-    least: int = 0  # words that must follow
-    most: int | None = None  # None = any number
-    open: bool = False  # unknown --names are for the method that is called
+    `least` words must follow, and `most` (None: any number) may; with `open`, unknown --names
+    are for the method that is called.
+    """
+
+    def __init__(
+        self,
+        usage: str,
+        doc: str,
+        options: tuple[Option, ...] = (),
+        least: int = 0,
+        most: int | None = None,
+        *,
+        open: bool = False,  # noqa: A002  as the table reads
+    ) -> None:
+        self.usage = usage
+        self.doc = doc
+        self.options = options
+        self.least = least
+        self.most = most
+        self.open = open
 
 
 def _one_of(*words: str) -> Callable[[str], str]:

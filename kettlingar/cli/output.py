@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
+
+class Output(str):
+    """The name of one of these. (An Enum takes as long to import as `ctl call` to do its work.)"""
+
+    __slots__ = ()
+    PLAIN: Output  # as their _format says, text as it is, the rest as JSON
+    JSON: Output
+    RAW: Output  # nothing added, not even a newline
 
 
-class Output(Enum):
-    """How results are to be printed."""
-
-    PLAIN = "plain"  # as their _format says, text as it is, the rest as JSON
-    JSON = "json"
-    RAW = "raw"  # nothing added, not even a newline
+Output.PLAIN, Output.JSON, Output.RAW = Output("plain"), Output("json"), Output("raw")

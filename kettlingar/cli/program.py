@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 USAGE = """\
 Usage: kettlingar ctl COMMAND …        ask the supervisor: status, start, stop, logs, call, …

@@ -7,9 +7,16 @@ have run), `connection.py` is one connection and the reply that comes on it,
 
 from __future__ import annotations
 
-from .client import BlockingClient, connect_control
+from .client import BlockingClient, connect_control, read_on
 from .connection import NotExecutedError
 from .lines import Line
 from .stream import BlockingStream
 
-__all__ = ["BlockingClient", "BlockingStream", "Line", "NotExecutedError", "connect_control"]
+__all__ = [
+    "BlockingClient",
+    "BlockingStream",
+    "Line",
+    "NotExecutedError",
+    "connect_control",
+    "read_on",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -199,6 +199,32 @@ class BlockingClient:
             idle.append(connection)
         else:
             connection.close()
+
+
+def read_on(
+    sock: socket.socket,
+    name: str,
+    data: bytes,
+    fds: Sequence[int],
+    timeout: float | None,
+    *,
+    sent: bool,
+) -> Any:
+    """The answer to a call that somebody else has sent on `sock`, the whole of it or not `sent`.
+
+    `data` and `fds` have come already. All of these are ours from now on.
+    """
+    connection = Connection(Line(sock))
+    try:
+        connection.read_on(name, data, fds, timeout, sent=sent)
+        reply = connection.reply()
+    except BaseException:
+        connection.close()
+        raise
+    if not isinstance(reply, Result):
+        return BlockingStream(reply, connection, Connection.close)
+    connection.close()
+    return reply.value
 
 
 def connect_control(path: StrPath, *, timeout: float | None = None) -> BlockingClient:

@@ -72,6 +72,17 @@ class Connection:
             return  # it may have answered before it closed: a body too large
         self._sent = True
 
+    def read_on(
+        self, name: str, data: bytes, fds: Sequence[int], timeout: float | None, *, sent: bool
+    ) -> None:
+        """Somebody else has sent a request here, or part of it, and so much of the answer came."""
+        self._begin(name, timeout)
+        self._sent = sent
+        self._fds += fds
+        if data:
+            self._answered = True
+            self._events += self._reader.feed(data)
+
     def _begin(self, name: str, timeout: float | None) -> None:
         self._name = name
         self._reader = self._reader.for_next()
