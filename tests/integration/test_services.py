@@ -78,7 +78,7 @@ def test_three_search_workers_share_one_port_and_one_index(up):
     assert {answer["pid"] for answer in answers} == set(one.pids("search"))
     assert all(answer["hits"][0]["path"] == "cats/doors.txt" for answer in answers)
     each = one.ctl("call", "search/*", "stats", "-o", "json").stdout
-    records = [json.loads(line) for line in each.splitlines() if line.startswith("{")]
+    records = [json.loads(line)["result"] for line in each.splitlines()]
     assert [record["files"] for record in records] == [10, 10, 10]
     assert {record["pid"] for record in records} == set(one.pids("search"))
 
