@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
+from kettlingar._compat import loop_factory
 from kettlingar.testing import running
 
 from .kittens import Tricks
@@ -11,7 +13,7 @@ from .kittens import Tricks
 WAYS = {"unix": {}, "tcp": {"call_allow_unix": False}}
 
 
-def test_a_call_by_the_unix_socket_costs_less_than_one_by_tcp(run_async, loop_kind):
+def test_a_call_by_the_unix_socket_costs_less_than_one_by_tcp(loop_kind):
     async def check():
         best = dict.fromkeys(WAYS, 1.0)
         async with running(Tricks) as one:
@@ -25,4 +27,5 @@ def test_a_call_by_the_unix_socket_costs_less_than_one_by_tcp(run_async, loop_ki
         print(f"\na call on {loop_kind}, both ends: {told}")
         assert best["unix"] < best["tcp"]
 
-    run_async(check())
+    with asyncio.Runner(debug=False, loop_factory=loop_factory(loop_kind)) as runner:
+        runner.run(check())
