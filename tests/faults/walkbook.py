@@ -135,10 +135,10 @@ class Book:
             return [f"{name}: {state}, not {right}; {runs}"] if state != right or runs else []
         if name == "bad":
             return [] if state == "failed" else [f"{name}: {state}, not failed"]
-        if name == "top" and not self.pages["base"].runs and state == "waiting":
-            return []  # its base was stopped by force
-        found = [] if state in UP or (name, state) == ("few", "held") else [f"{name}: {state}"]
         places = sorted(run["instance"] for run in runs)
+        if name == "top" and not self.pages["base"].runs and set(places) <= set(page.places):
+            return []  # its base was stopped by force, or scaled to nothing: who ends now waits
+        found = [] if state in UP or (name, state) == ("few", "held") else [f"{name}: {state}"]
         if not set(places) <= set(page.places) or (name != "few" and places != page.places):
             found.append(f"{name}: runs of {places}, not of {page.places}")
         versions = {self._version(run["pid"]) for run in runs}
