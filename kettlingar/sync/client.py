@@ -214,7 +214,7 @@ def read_on(
 
     `data` and `fds` have come already. All of these are ours from now on.
     """
-    connection = Connection(Line(sock))
+    connection = Connection(Line(sock), any_way=True)
     try:
         connection.read_on(name, data, fds, timeout, sent=sent)
         reply = connection.reply()
