@@ -151,6 +151,7 @@ BAD = [
     (float, "x", "could not convert string to float: 'x'"),
     (float, 10**400, "int too large to convert to float"),
     (bool, "maybe", "'maybe' is neither true/t/yes/y/1"),
+    *[(bool, word, "is neither") for word in ("on", "off", "ja", "", "tr", "2", "yes!", "None")],
     (bool, 2, "2 is neither"),
     (bool, None, "is not bool"),
     (str, ["a"], "is not str"),
