@@ -152,10 +152,16 @@ class Launch:
         if self.fifo is None:
             return self.open_log()
         try:
-            make_fifo(self.fifo)
+            self.make_output()
             return open_fifo(self.fifo, blocking=True)
         except OSError as why:
             raise SpawnError("log", why.errno or errno.EIO, str(self.fifo)) from why
+
+    def make_output(self) -> None:
+        """Have the FIFO there by which a program's lines come. Raise OSError."""
+        assert self.fifo is not None
+        self._programs.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_fifo(self.fifo)
 
     def program(self, output: int, listeners: Sequence[tuple[str, int]]) -> SpawnRequest:
         """The process of a program that is no kitten. Raise SpawnError."""

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 
 from kettlingar.transport import messages
 from kettlingar.transport.fdpass import close_all
@@ -45,10 +46,19 @@ class Program(Worker):
 
     # --- coming up ---
 
+    def start(self) -> None:
+        """Its lines are read from the first moment on: what is in a FIFO goes with its last opener,
+        and a program may have written and ended before we hear that it was started."""
+        if self.launch.fifo is not None:
+            with suppress(OSError):  # the start will say it
+                self.launch.make_output()
+                self._begin_pump()
+        super().start()
+
     def _hear(self, sock: socket.socket) -> None:
         assert self._child is not None
         self._notices = Notices(self._loop, sock, self._child.pid, self._said)
-        if self.launch.fifo is not None:
+        if self.launch.fifo is not None and self._pump is None:
             self._begin_pump()
 
     def begin(self, phase: Phase) -> None:

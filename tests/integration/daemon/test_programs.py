@@ -152,6 +152,15 @@ def test_lines_of_a_program_are_logged_whole_and_limited(supervisor):
     assert (folder / "loud-1.log").read_text().endswith("no end\n")
 
 
+def test_no_line_is_lost_of_a_program_that_ends_at_once(supervisor):
+    text = program(["sh", "-c", "echo line of $$; exit 3"], "restart_delay = 0\n")
+    one = supervisor({"brief": text + "start_limit_burst = 10\n"})
+    until(lambda: one.status("brief")["state"] == "failed", 20)
+    lines = (one.home / "log" / "brief-1.log").read_text().splitlines()
+    assert len(set(lines)) == 11
+    assert all(line.startswith("line of ") for line in lines)
+
+
 def test_a_program_that_is_not_there_says_so(supervisor):
     one = supervisor({"gone": program(["/no/such/program"], 'restart = "no"\n')})
     until(lambda: "No such file" in json.dumps(one.status("gone")))
