@@ -59,7 +59,7 @@ def _decoded(service: Service, content_type: str, body: bytes, max_depth: int) -
 
 def take_fd(fds: list[int], request: RequestInfo, tag: FdTag) -> object:
     """Turn a placeholder into the open file or socket that came with the request: one of `fds`, -1 then."""
-    if not request.authed:
+    if not request.identity.authorised:
         raise PermissionError("descriptors need credentials")
     if not 0 <= tag.index < len(fds) or fds[tag.index] < 0:
         raise BadRequest(f"no descriptor came for number {tag.index}")

@@ -67,7 +67,10 @@ class CallConnection:
         self._asked = True
         self._answered = False
         self._events.clear()
-        self.stream.lend(request, fds)
+        if fds:
+            self.stream.lend(request, fds)
+        else:
+            self.stream.write(request)
 
     def _resolve(self, tag: FdTag) -> object:
         """Turn a placeholder in a reply into the open file or socket that came with it."""

@@ -49,9 +49,10 @@ def close_all(fds: Iterable[int]) -> None:
             pass
 
 
-def close_left(fds: Iterable[int]) -> None:
-    """Close those that nobody has taken: the others are -1."""
-    close_all([fd for fd in fds if fd >= 0])
+def close_left(fds: Sequence[int]) -> None:
+    """Close those of some descriptors that nobody has taken: the others are -1."""
+    if max(fds) >= 0:
+        close_all([fd for fd in fds if fd >= 0])
 
 
 def fits(data: Bytes, fds: Sequence[int]) -> bool:

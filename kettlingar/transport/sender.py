@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from .fdpass import Bytes, check_message, close_all, copies, fits, rights
+from .fdpass import MAX_FDS, Bytes, check_message, close_all, copies, fits, rights
 from .sendqueue import MAX_BUFFERS, SendQueue
 
 JOIN_BELOW = 16 * 1024  # bytes: copying these costs less than a vector of buffers
@@ -106,11 +106,11 @@ class Sender:
         return False
 
     def lend(self, data: Bytes, fds: Sequence[int]) -> None:
-        """Send as `write` does, with descriptors that stay the caller's.
+        """Send as `write` does, with one descriptor or more that stay the caller's.
 
         Only where they must wait copies are made: OSError if there can be none.
         """
-        if not self._idle or not fds or not fits(data, fds):
+        if not self._idle or not data or len(fds) > MAX_FDS:
             self.write(data, copies(fds))
             return
         try:
