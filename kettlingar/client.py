@@ -226,5 +226,7 @@ class Client:
             connection.close()
         self._idle.clear()
 
+    disconnect = close  # a kitten's name for it
+
 
 __all__ = ["Client", "FileEndpoint", "PathEndpoint", "ReplyStream", "SocketEndpoint"]

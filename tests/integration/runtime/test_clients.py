@@ -194,9 +194,10 @@ def test_connect_by_name_needs_no_module_and_several_matches_are_listed(run_asyn
         kitty = await kettlingar.connect(name)
         try:
             numbers = [item["number"] async for item in kitty.count(3)]
+            assert kitty.api_addr in str(kitty)
             return numbers, (await kitty.assigned()) > 0, str(kitty)
         finally:
-            kitty.close()
+            kitty.disconnect()
 
     try:
         with pytest.raises(NotRunning, match="cannot find a service called 'settled'"):
