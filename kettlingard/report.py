@@ -12,6 +12,7 @@ from kettlingar._version import __version__
 from kettlingard.core.end import End
 from kettlingard.core.order import pulls_in, waits_for
 from kettlingard.core.parse import Problem
+from kettlingard.core.place import Place, Standing
 from kettlingard.core.reconcile import wanted_places
 from kettlingard.core.state import Member
 from kettlingard.core.words import Word, note, place_word
@@ -160,9 +161,17 @@ def _instances(
         }
         if not members:
             state = place_word(record, wanted=place in filled)
-            yield {**about, "state": state, "reason": record.reason, **_NO_RUN}
+            again = _next_try(record, moment)
+            yield {**about, "state": state, "reason": record.reason, "next_try": again, **_NO_RUN}
         for member in members:
             yield {**about, **_run(service, member, moment)}
+
+
+def _next_try(place: Place, moment: clock.Moment) -> float | None:
+    """When it is tried again by time alone; seconds since 1970."""
+    if place.due is None or place.standing not in {Standing.BACKOFF, Standing.FAILED}:
+        return None
+    return moment.wall + max(0.0, place.due - moment.monotonic)
 
 
 _NO_RUN: dict[str, Any] = dict.fromkeys((

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Which exit code `status SERVICE` has: 0 for these; 6 for a definition with problems.
 SERVES = frozenset({"ready", "held", "updating"})
+TWICE, AFTER = "the same twice", " s after start"  # words of the supervisor
 STYLES = {
     "ready": "green",
     "held": "cyan",
@@ -176,23 +177,45 @@ def _instance(run: Record) -> list[str]:
         facts += [flag for flag in ("adopted", "stuck") if run.get(flag)]
     if restarts := run.get("restarts"):
         facts.append(f"{restarts} restart{'s' if restarts != 1 else ''}")
-    if reason := run.get("reason"):
-        facts.append(printable(str(reason)))
+    end = run.get("last_end")
+    facts += [printable(text) for text in _why(run, _error(end))]
     lines = [f"  /{run['instance']}  {run['state']:8} {'  '.join(facts)}".rstrip()]
     if said := run.get("status"):
         lines.append(f"      says {printable(str(said))}")
-    if end := run.get("last_end"):
-        lines.append(f"      last end {printable(_end(end))}")
-    return lines
+    return [*lines, *(f"      {printable(line)}" for line in _end(end))]
 
 
-def _end(end: object) -> str:
-    """`14:20:31: exit 1 before it was ready, 0.21 s after start: ...`"""
+def _why(run: Record, error: str) -> Iterable[str]:
+    """Why it does not run, without the error that is said below; and when it is tried again."""
+    reason = str(run.get("reason") or "")
+    if error and reason == f"{TWICE}: {error}":
+        yield "the same error twice; tried again when its sources or its definition change"
+    elif reason and reason != error:
+        yield reason
+    if at := run.get("next_try"):
+        yield f"next try {clock(at)}"
+
+
+def _error(end: object) -> str:
+    return str(end.get("error") or "") if isinstance(end, dict) else ""
+
+
+def _end(end: object) -> Iterable[str]:
+    """`last end 14:20:31: exit 1 before it was ready, 0.21 s after start`; then the error's place, and it."""
+    if not end:
+        return
     if not isinstance(end, dict):
-        return str(end)
+        yield f"last end {end}"
+        return
     at = end.get("at")
     when = f"{clock(at)}: " if isinstance(at, (int, float)) else ""
-    return f"{when}{end.get('text') or end.get('how') or end}"
+    text, error = str(end.get("text") or end.get("how") or end), _error(end)
+    short, after, _ = text.partition(AFTER)
+    if not error or not after:
+        yield f"last end {when}{text}"
+        return
+    yield f"last end {when}{short}{after}"
+    yield "  ".join(filter(None, (str(end.get("where") or ""), error)))
 
 
 def clock(at: float) -> str:

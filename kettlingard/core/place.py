@@ -133,7 +133,10 @@ def _judge(place: Place, e: Event, p: RestartPolicy) -> Place:
         return replace(place, standing=Standing.FAILED, reason=final)
     if place.probing or len(place.ends) > p.burst:
         due = e.at + p.retry_after if p.retry_after > 0 else None
-        return replace(place, standing=Standing.FAILED, due=due, reason=end.cause)
+        reason = f"{end.cause} ({len(place.ends)} ends in {p.interval:g} s)"
+        return replace(
+            place, standing=Standing.FAILED, due=due, reason=end.cause if place.probing else reason
+        )
     due = e.at + delay_before(place.attempt, p, e.jitter, storm=e.storm)
     reason = f"{end.cause} ({STORM})" if e.storm else end.cause
     return replace(

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from kettlingar.cli.ctl_status import detail, exit_code, overview, row
@@ -80,6 +82,30 @@ def test_the_detail_says_who_runs_who_does_not_and_why():
     assert "/2  failed   3 restarts  the same import error twice" in text
     assert "last end exit 1 before it was ready" in text
     assert "Traceback" in text
+
+
+def test_what_failed_says_the_error_once_where_it_is_and_when_it_is_tried_again():
+    error = "ModuleNotFoundError: No module named 'xapian'"
+    end = {
+        "text": f"exit 1 before it was ready, 0.21 s after start: {error}; search/app.py:3",
+        "error": error,
+        "where": "search/app.py:3",
+    }
+    run = {"instance": 2, "state": "failed", "reason": f"the same twice: {error}", "last_end": end}
+    assert detail({**SEARCH, "instances": [run], "log": []})[5:] == [
+        "  /2  failed   the same error twice; tried again when its sources or its definition change",
+        "      last end exit 1 before it was ready, 0.21 s after start",
+        f"      search/app.py:3  {error}",
+    ]
+    loops = {
+        **run,
+        "state": "backoff",
+        "reason": error,
+        "next_try": time.mktime((2026, 1, 2, 14, 5, 6, 0, 0, -1)),
+    }
+    assert (
+        detail({**SEARCH, "instances": [loops], "log": []})[5] == "  /2  backoff  next try 14:05:06"
+    )
 
 
 def test_a_services_words_cannot_drive_the_terminal():

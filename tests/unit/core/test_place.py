@@ -66,6 +66,7 @@ def test_a_crash_is_tried_again():
 def test_a_crash_loop_ends_in_failed_and_one_slow_try():
     place = live(*(event for at in range(3) for event in (crash(at), TimerFired(at))), crash(3))
     assert (place.standing, place.due) == (Standing.FAILED, 303)
+    assert place.reason == "exit 1 (4 ends in 120 s)"
     place = live(TimerFired(303), crash(304), place=place)
     assert (place.standing, place.due) == (Standing.FAILED, 604)
 
