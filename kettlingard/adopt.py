@@ -13,8 +13,10 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from random import random
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kettlingar.transport import messages
 from kettlingard.core import actor
@@ -35,8 +37,7 @@ Adopted = AdoptedWorker | AdoptedProgram
 AGAIN = 1.0  # seconds between two questions to an orphan
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What became of a service's runs, by their numbers."""
 
     workers: dict[int, Adopted] = field(default_factory=dict)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kettlingard.core.check import check_together
 from kettlingard.core.parse import Problem, Source, parse
@@ -14,8 +17,7 @@ from kettlingard.host.possible import House, impossible
 from kettlingard.host.processors import processors
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """What one file says. With problems there is no spec."""
 
     name: str
@@ -59,7 +61,7 @@ class Catalog:
         wrong = _impossible(found, self.house) if isinstance(found, ServiceSpec) else found
         if wrong or not isinstance(found, ServiceSpec):
             return Definition(file.name, path, None, tuple(wrong))
-        found = replace(found, pool=found.pool.resolved(processors()))
+        found = dataclasses.replace(found, pool=found.pool.resolved(processors()))
         return Definition(file.name, path, found)
 
     def read_one(self, name: str) -> Definition | None:

@@ -8,8 +8,9 @@ it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from kettlingar.errors import BadRequest, Conflict, NotFound
 from kettlingard.core.goal import Outlook, until_ready, until_stopped
@@ -27,8 +28,7 @@ LOOK_AGAIN = 1.0  # seconds; some goals are reached by time alone
 SLACK = 10.0  # seconds beyond what definitions allow for
 
 
-@dataclass(slots=True)
-class Target:
+class Target(Struct):
     """A service, or some of its instances, as `SVC` and `SVC/N` name them."""
 
     service: Service

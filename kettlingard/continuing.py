@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kettlingard.core.passage import PassedRun, PassedService
 from kettlingard.core.rights import Asker

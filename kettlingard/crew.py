@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kettlingar.transport import messages
 from kettlingard.core.state import Member
@@ -22,8 +23,7 @@ log = logging.getLogger(__name__)
 Make = Callable[[type[Worker], Launch, Listener], Worker]
 
 
-@dataclass(frozen=True, slots=True)
-class Ears:
+class Ears(Struct, frozen=True):
     """Who hears of a run, known by its number."""
 
     event: Callable[[int, Event], None]

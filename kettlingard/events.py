@@ -6,9 +6,10 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from time import localtime, strftime
 from typing import Any
+
+from msgspec import Struct
 
 from kettlingard.core.actor import Moved
 from kettlingard.core.snapshot import KEPT, Happening
@@ -18,8 +19,7 @@ from kettlingard.host.clock import Moment
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One transition of a run, or a command (run 0)."""
 
     number: int  # grows by one with each record of the service

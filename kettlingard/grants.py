@@ -11,8 +11,9 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
+
+from msgspec import Struct
 
 from kettlingar.errors import Unavailable
 from kettlingar.transport.channel import Channel
@@ -52,8 +53,7 @@ def read_rights(access: AccessKeys, owner: int) -> tuple[Rights, list[str]]:
     return rights, problems
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """One caller's connection to one worker."""
 
     number: int

@@ -6,9 +6,10 @@ import json
 import logging
 import os
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from kettlingar._version import __version__
 from kettlingard.core.snapshot import (

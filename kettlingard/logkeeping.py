@@ -13,8 +13,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from kettlingard.core.spec import LogKeys
 from kettlingard.host.inotify import Changes
@@ -31,8 +32,7 @@ AGAIN = 2.0  # seconds until one that was still written to is looked at again
 HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Log:
+class _Log(Struct, frozen=True):
     """One log that is written to; `service` None: our own."""
 
     path: Path

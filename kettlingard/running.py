@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import replace
 from pathlib import Path
 from random import random
 from typing import Any
+
+from msgspec.structs import replace
 
 from kettlingar.transport.channel import Channel
 from kettlingard.core import actor

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kettlingard.core import actor
 from kettlingard.core.generations import Generations

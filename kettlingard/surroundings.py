@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from kettlingar.transport import messages
 from kettlingard.core.state import Circumstances
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """Given to each service when it is made."""
 
     loop: asyncio.AbstractEventLoop

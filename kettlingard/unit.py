@@ -5,13 +5,12 @@ Why each line is there stands beside it, since whoever installs it reads it once
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 STOP_SECONDS = 90  # more than the supervisor's own limit, after which systemd kills
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """Which units: for whom, and what systemd is to open and keep."""
 
     program: str  # absolute

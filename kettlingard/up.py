@@ -10,8 +10,9 @@ import socket
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from kettlingar import _compat, prctl
 from kettlingar._version import __version__
@@ -99,8 +100,7 @@ def catalog_of(layout: Layout, folders: Sequence[Path], settings: DaemonSpec) ->
     return Catalog(folders, house, settings.defaults, settings.names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(Struct, frozen=True):
     """What a supervisor begins with."""
 
     layout: Layout

@@ -12,8 +12,9 @@ import asyncio
 import json
 import logging
 import os
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kettlingar.server import Server
 from kettlingar.transport.acceptor import Acceptor
@@ -37,8 +38,7 @@ QUIET = 10.0  # seconds until no worker is being started, no message half sent
 LAST_ANSWERS = 0.5  # seconds for those who ask us something
 
 
-@dataclass(frozen=True, slots=True)
-class Upgraded:
+class Upgraded(Struct, frozen=True):
     """What the version before has left to this one."""
 
     snapshot: Snapshot

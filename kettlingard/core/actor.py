@@ -10,7 +10,9 @@ The shell (kettlingard/service.py) stores the state and performs the effects.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import lifecycle
 from . import place as places
@@ -25,16 +27,14 @@ Jitter = Callable[[], float]
 ROUNDS = 64  # `tick` ends after so many rounds of decisions; the rest waits for the next one
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """Something to do for a run; the member is as it was when this was decided."""
 
     action: Action
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """A run came into another phase: one line of history."""
 
     member: Member

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 SPREAD = 0.2  # each delay is multiplied by 0.8 ... 1.2, so that a crowd spreads out
 
 
-@dataclass(frozen=True, slots=True)
-class RestartPolicy:
+class RestartPolicy(Struct, frozen=True):
     """What `[service]` says about ends that nobody asked for."""
 
     restart: str = "always"  # on-failure, no

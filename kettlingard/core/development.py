@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from .environment import BASE
 
@@ -19,8 +20,7 @@ _NOT_PASSED = ("LC_", "KETTLINGARD_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
 _COLOURS = {"D": "2", "W": "33", "E": "31", "C": "1;31"}
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """What is to run."""
 
     kitten: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .keys import keys_of
 from .listeners import ListenerSpec, RouteSpec
@@ -15,8 +16,7 @@ from .values import EXIT_STATUS, LIMIT, OCTAL, PUBLIC, SIGNAL, SIGNAL_NAMES, Kin
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One key."""
 
     table: str  # as its header is written: service, [listen]

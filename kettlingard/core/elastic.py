@@ -10,8 +10,10 @@ dispatch and stop are decided in one place and no connection falls between.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .state import Load, PoolPolicy, ServiceState, Wear, is_serving
 
@@ -19,8 +21,7 @@ BUSY = 8  # connections in flight that one instance is for, where there may be m
 GOLDEN = 0.6180339887498949  # its multiples spread evenly: runs that began together end apart
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """The fewest and the most instances."""
 
     least: int

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .spec import ServiceSpec
 
 KEPT = 3  # to go back to, beside the one that runs
 
 
-@dataclass(frozen=True, slots=True)
-class Generations:
+class Generations(Struct, frozen=True):
     """Those that run, and those to which `rollback` may go."""
 
     specs: Mapping[int, ServiceSpec] = field(default_factory=dict)

@@ -14,7 +14,8 @@ dispatchable when it is promoted and READY, and only then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .end import End
 from .run import Run, RunPolicy

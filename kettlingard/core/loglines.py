@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 _LETTERS = {name[0].upper(): number for number, name in enumerate(LEVELS)}
@@ -17,8 +18,7 @@ _NAMES = {name: number for number, name in enumerate(LEVELS)}
 _TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) \d+ ([A-Z]) ")
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """When a line was written (seconds since 1970), and its level's place in LEVELS."""
 
     at: float

@@ -7,9 +7,10 @@ has been killed: it says which connections nobody else has, and whose they are.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
+
+from msgspec import Struct
 
 RECORD = struct.Struct("=B7xQQ")  # whose, number, listener; a single byte says whose it is
 SIZE = RECORD.size
@@ -25,8 +26,7 @@ class Whose(IntEnum):
     LISTENER = 4  # no connection: a listening socket of which no worker has a copy
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A connection: its number at its service's ingress, and a key of its listener."""
 
     whose: Whose

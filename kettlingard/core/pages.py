@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 EOF = "# EOF"
 # What a sample's name may have after its family's
 SUFFIXES = ("_total", "_created", "_count", "_sum", "_bucket", "_info")
 
 
-@dataclass(slots=True)
-class _Family:
+class _Family(Struct):
     about: dict[str, str] = field(default_factory=dict)  # TYPE, HELP, UNIT: the rest of its line
     samples: list[str] = field(default_factory=list)
 

@@ -7,17 +7,16 @@ It is read as tolerantly as the snapshot: the writer may have been another versi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from .custody import Stage
 from .snapshot import SnapshotError
 
 
-@dataclass(frozen=True, slots=True)
-class PassedConnection:
+class PassedConnection(Struct, frozen=True):
     """A connection in our custody."""
 
     number: int
@@ -28,8 +27,7 @@ class PassedConnection:
     answered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PassedRun:
+class PassedRun(Struct, frozen=True):
     """A worker: its channel, its process, what it has said, what it has."""
 
     channel: int
@@ -42,8 +40,7 @@ class PassedRun:
     inherited: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PassedCaller:
+class PassedCaller(Struct, frozen=True):
     """A local client's connection to a worker."""
 
     number: int
@@ -54,8 +51,7 @@ class PassedCaller:
     methods: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PassedService:
+class PassedService(Struct, frozen=True):
     """One service."""
 
     secret: str
@@ -67,8 +63,7 @@ class PassedService:
     callers: Sequence[PassedCaller] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PassedShared:
+class PassedShared(Struct, frozen=True):
     """The listeners of kettlingard.toml, and connections whose next request was not placed yet."""
 
     listeners: Mapping[str, int] = field(default_factory=dict)
@@ -77,8 +72,7 @@ class PassedShared:
     )  # address of the listener, descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """All of it."""
 
     lock: int

@@ -9,8 +9,10 @@ and the policy wants no other. Only ends that nobody asked for count.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .backoff import RestartPolicy, delay_before, recent
 from .end import End
@@ -30,12 +32,11 @@ class Standing(Enum):
     ENDED = "exited"
 
 
-class RunServes(Event):
+class RunServes(Event, frozen=True):
     """A run of this place is ready, and it is the one that gets the traffic."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded(Event):
+class RunEnded(Event, frozen=True):
     """A run of this place has ended; `jitter` of 0..1 spreads the next try.
 
     `storm`: most services of this host wait for theirs.
@@ -46,15 +47,15 @@ class RunEnded(Event):
     storm: bool = False
 
 
-class Forgiven(Event):
+class Forgiven(Event, frozen=True):
     """A person asked, or the definition is another one: nothing of before counts."""
 
 
-class Hastened(Event):
+class Hastened(Event, frozen=True):
     """What it waited for is there: the next try is due now."""
 
 
-class Mended(Event):
+class Mended(Event, frozen=True):
     """Its sources are others than those that failed: one try is due now."""
 
 
@@ -63,8 +64,7 @@ EVENTS: tuple[type[Event], ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The standing of one instance and its record."""
 
     standing: Standing = Standing.CLEAR

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import tomli
+from msgspec import Struct, field
 
 from .scan import KeyPath, Place, places
 from .values import show
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One file of a definition."""
 
     file: str  # absolute
@@ -27,8 +26,7 @@ class Source:
     inside: str = ""  # only this table of it: what is in there is the definition
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong, where, and what to do."""
 
     file: str  # "" = none: `why` says all
@@ -46,8 +44,7 @@ class Problem:
         return f"{start}{key}{self.why}" + (f"; {self.hint}" if self.hint else "")
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """What has been found out while one definition is read."""
 
     file: str

@@ -12,8 +12,10 @@ else serves it, else by the rules of the rollout.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import count, islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .elastic import elastic_times
 from .place import Standing
@@ -23,16 +25,14 @@ from .vocabulary import COMING, Phase
 BRAKE = 5.0  # a start counts against start_parallelism no longer than this
 
 
-@dataclass(frozen=True, slots=True)
-class StartRun:
+class StartRun(Struct, frozen=True):
     """A new run for an instance."""
 
     place: int
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class StopRun:
+class StopRun(Struct, frozen=True):
     """This run is not wanted any more."""
 
     number: int
@@ -41,8 +41,7 @@ class StopRun:
     within: float = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class PromoteRun:
+class PromoteRun(Struct, frozen=True):
     """This run gets the traffic of its place from now on."""
 
     number: int
@@ -51,8 +50,7 @@ class PromoteRun:
 Step = StartRun | StopRun | PromoteRun
 
 
-@dataclass(slots=True)
-class _Situation:
+class _Situation(Struct):
     """One wanted place, sorted."""
 
     number: int

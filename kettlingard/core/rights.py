@@ -10,8 +10,9 @@ has its user's rights only where no rule was written, so that
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 ROOT = 0
 
@@ -33,8 +34,7 @@ class Whom(Enum):
     SERVICE = "service"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One entry of a list: `uid:1000` is Rule(Whom.UID, number=1000)."""
 
     whom: Whom
@@ -42,8 +42,7 @@ class Rule:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(Struct, frozen=True):
     """Who asks, as the kernel says (SO_PEERCRED, SO_PEERGROUPS), or whose channel it came over."""
 
     uid: int
@@ -54,8 +53,7 @@ class Asker:
         return f"service {self.service}" if self.service else f"uid {self.uid}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Struct, frozen=True):
     """[access] of one service, names of users and groups resolved."""
 
     owner: int  # the daemon's uid

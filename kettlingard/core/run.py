@@ -5,14 +5,13 @@ What becomes of it is lifecycle.py's table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .end import End
 from .vocabulary import Phase, Reported
 
 
-@dataclass(frozen=True, slots=True)
-class RunPolicy:
+class RunPolicy(Struct, frozen=True):
     """The durations of `[service]`, in seconds."""
 
     timeout_start: float = 30.0
@@ -23,8 +22,7 @@ class RunPolicy:
     watchdog_restarts: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """The state of one run."""
 
     phase: Phase

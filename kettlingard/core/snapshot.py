@@ -9,12 +9,14 @@ seconds and process starts are ticks since boot, so `boot` must be this boot.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .policies import policies_of
 from .spec import ServiceSpec
@@ -28,8 +30,7 @@ class SnapshotError(ValueError):
     """It cannot be understood; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """The process of one run."""
 
     pid: int
@@ -37,8 +38,7 @@ class RunRecord:
     mark: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRecord:
+class ServiceRecord(Struct, frozen=True):
     """One service. No secret: workers keep theirs."""
 
     state: ServiceState
@@ -53,8 +53,7 @@ Happening = tuple[Any, ...]
 KEPT = 50  # of a service
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All of a supervisor."""
 
     boot: str  # id of the machine's boot
@@ -67,7 +66,7 @@ class Snapshot:
 
 def dump_spec(spec: ServiceSpec) -> dict[str, Any]:
     """One definition as plain data, without the lines of a file that may have changed since."""
-    data: dict[str, Any] = msgspec.to_builtins(replace(spec, origins={}), str_keys=True)
+    data: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(spec, origins={}), str_keys=True)
     return data
 
 

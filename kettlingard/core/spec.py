@@ -72,7 +72,12 @@ class ServiceKeys:
         list_of(TEXT), (), R, "more groups than those that the user is in"
     )
     umask: int = key_field(OCTAL, 0o027, R, "mode bits that its files do not get")
-    nice: int = key_field(between(-20, 19), 0, R, "priority, whatever kettlingard's is; higher yields to others; 0: as kettlingard's")
+    nice: int = key_field(
+        between(-20, 19),
+        0,
+        R,
+        "priority, whatever kettlingard's is; higher yields to others; 0: as kettlingard's",
+    )
     oom_score_adjust: int = key_field(
         between(-1000, 1000), 0, R, "how soon the kernel picks it when memory ends"
     )

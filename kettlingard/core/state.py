@@ -6,7 +6,8 @@ reconcile.py reads it and says what to do; actor.py makes the next one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from .backoff import RestartPolicy
 from .place import Place
@@ -14,8 +15,7 @@ from .run import Run, RunPolicy
 from .vocabulary import ACTIVE, Phase
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatePolicy:
+class UpdatePolicy(Struct, frozen=True):
     """[update], and how many may start at once."""
 
     start_first: bool = True
@@ -25,8 +25,7 @@ class UpdatePolicy:
     goes_on: bool = False  # a place whose new run fails does not keep the others waiting
 
 
-@dataclass(frozen=True, slots=True)
-class PoolPolicy:
+class PoolPolicy(Struct, frozen=True):
     """[pool]: how many there may be, and when a run is renewed. 0 = off."""
 
     least: int | None = None  # min_instances; None: as many as there may be
@@ -38,8 +37,7 @@ class PoolPolicy:
     recycle_jitter: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(Struct, frozen=True):
     """What a definition says about the life of its runs."""
 
     run: RunPolicy = field(default_factory=RunPolicy)
@@ -48,8 +46,7 @@ class Policies:
     pool: PoolPolicy = field(default_factory=PoolPolicy)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What somebody wants of a service."""
 
     instances: int = 0  # 0 = stopped; of an elastic pool, the most
@@ -61,8 +58,7 @@ class Wanted:
     within: float = float("inf")  # seconds that cap timeout_stop
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A run with its identity."""
 
     number: int  # grows by one with each run of the service
@@ -76,8 +72,7 @@ class Member:
         return self.run.phase in ACTIVE
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
+class ServiceState(Struct, frozen=True):
     """One service. Members are runs that have not EXITED."""
 
     wanted: Wanted = field(default_factory=Wanted)
@@ -102,8 +97,7 @@ class ServiceState:
 BLANK = Place()
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """What a service has to do now."""
 
     connections: int = 0  # in flight, and waiting
@@ -114,16 +108,14 @@ class Load:
 LIGHT = Load()
 
 
-@dataclass(frozen=True, slots=True)
-class Wear:
+class Wear(Struct, frozen=True):
     """What a run has behind it."""
 
     served: int = 0  # requests
     memory: int = 0  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """What the rest of the daemon has to say."""
 
     may_start: bool = True  # dependencies are ready, listeners are bound

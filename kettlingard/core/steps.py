@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from .keys import Change
 from .parse import Problem
@@ -24,8 +25,7 @@ class Move(Enum):
     REFUSE = "!"
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """One service as it is now."""
 
     spec: ServiceSpec | None
@@ -34,16 +34,14 @@ class Running:
     live: Collection[str] = ()  # settings that it can take over while it runs
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+class OnDisk(Struct, frozen=True):
     """One definition as its file says."""
 
     spec: ServiceSpec | None
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """What is to be done with one service."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Phase(Enum):
@@ -38,42 +39,38 @@ class Action(Enum):
     SWEEP = "sweep"  # its end was seen: end what it left behind, give back what it held
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something that happened at `at`, in monotonic seconds."""
 
     at: float
 
 
-class Spawned(Event):
+class Spawned(Event, frozen=True):
     """The process exists and has become its program."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed(Event):
+class SpawnFailed(Event, frozen=True):
     """There is no process: `step` could not be done, `error` says why."""
 
     step: str
     error: str
 
 
-class BecameReady(Event):
+class BecameReady(Event, frozen=True):
     """It said so, and answered a `ping`."""
 
 
-class Promoted(Event):
+class Promoted(Event, frozen=True):
     """It may get traffic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extended(Event):
+class Extended(Event, frozen=True):
     """Its start takes `seconds` longer, from now."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reported(Event):
+class Reported(Event, frozen=True):
     """It said why it cannot go on; it ends soon.
 
     `step` is how far it came (import, config, init); `permanent`: it says itself
@@ -86,20 +83,19 @@ class Reported(Event):
     step: str = ""
 
 
-class TimerFired(Event):
+class TimerFired(Event, frozen=True):
     """The state's deadline has come."""
 
 
-class WatchdogMissed(Event):
+class WatchdogMissed(Event, frozen=True):
     """One question to its loop had no answer in time."""
 
 
-class WatchdogAnswered(Event):
+class WatchdogAnswered(Event, frozen=True):
     """Its loop has answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopWanted(Event):
+class StopWanted(Event, frozen=True):
     """Somebody wants it to end, for `reason`; without `drain` it cuts what is in flight.
 
     `within` shortens timeout_stop, it never lengthens a stop that is on its way.
@@ -110,12 +106,11 @@ class StopWanted(Event):
     within: float = float("inf")
 
 
-class Drained(Event):
+class Drained(Event, frozen=True):
     """Nothing is in flight any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exited(Event):
+class Exited(Event, frozen=True):
     """The process has ended; both None: nobody can know how."""
 
     code: int | None

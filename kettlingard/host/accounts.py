@@ -6,7 +6,8 @@ import grp
 import os
 import pwd
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kettlingard.core.rights import Rule, Whom
 
@@ -48,8 +49,7 @@ def _number(whom: Whom, name: str) -> int:
     return pwd.getpwnam(name).pw_uid if whom is Whom.UID else grp.getgrnam(name).gr_gid
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A user as a process of theirs is to see itself."""
 
     name: str

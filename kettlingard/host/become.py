@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from kettlingard.errors import SpawnError
 
@@ -28,8 +29,7 @@ _BLOCKED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """How this process was started: the same words start its next version."""
 
     argv: Sequence[str]

@@ -13,10 +13,11 @@ import os
 import signal
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from errno import EBUSY
 from hashlib import sha256
 from pathlib import Path
+
+from msgspec import Struct
 
 LEAF = "kettlingard.supervisor"
 SYSTEMD = Path("/run/systemd/system")
@@ -31,8 +32,7 @@ NOT_OURS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cgroups:
+class Cgroups(Struct, frozen=True):
     """The part of the tree for the runs of one supervisor; without `base`, `missing` says why not."""
 
     base: Path | None

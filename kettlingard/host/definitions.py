@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kettlingard.errors import PathError
 
@@ -17,8 +19,7 @@ SUFFIX = ".toml"
 DROPINS = SUFFIX + ".d"
 
 
-@dataclass(frozen=True, slots=True)
-class DefinitionFile:
+class DefinitionFile(Struct, frozen=True):
     """One file NAME.toml: its text, or why there is none."""
 
     name: str  # of the service: the file's, without .toml
@@ -29,8 +30,7 @@ class DefinitionFile:
     dropins: tuple[DefinitionFile, ...] = ()  # NAME.toml.d/*.toml, in the order they are laid over
 
 
-@dataclass(frozen=True, slots=True)
-class FolderProblem:
+class FolderProblem(Struct, frozen=True):
     """A folder of definitions that cannot be used."""
 
     path: Path

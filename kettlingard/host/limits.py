@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MOST = 1 << 20  # more would only make the kernel's table larger
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFiles:
+class OpenFiles(Struct, frozen=True):
     """RLIMIT_NOFILE."""
 
     soft: int

@@ -7,8 +7,9 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from kettlingar.transport.listeners import BACKLOG, bind_tcp, bind_unix
 from kettlingard.errors import ListenError
@@ -31,8 +32,7 @@ def split_address(stream: str) -> tuple[str, int]:
     return host.strip("[]") if host != "[::]" else "::", int(port)
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(Struct, frozen=True):
     """How an address is opened."""
 
     backlog: int = BACKLOG
@@ -42,7 +42,10 @@ class Manner:
     ipv6_only: bool = False
 
 
-def listen(stream: str, manner: Manner = Manner()) -> socket.socket:
+PLAIN = Manner()
+
+
+def listen(stream: str, manner: Manner = PLAIN) -> socket.socket:
     """Open `host:port` or `/path.sock`: non-blocking, close-on-exec, the caller's to close.
 
     Raises ListenError, which says why, who has the address where that is known, and what to do.

@@ -9,9 +9,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
+
+from msgspec import Struct
 
 from kettlingard.core.loglines import Filter, stamp_of
 from kettlingard.core.retention import COMPRESSED, old_logs, rotated_at
@@ -21,8 +22,7 @@ from .logs import lines_of, tail
 Stamped = tuple[float, str]  # when it was written (seconds since 1970), the line
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What somebody wants to see of one log."""
 
     path: Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from kettlingard.core import limits
 from kettlingard.core.spec import ServiceSpec
@@ -22,8 +23,7 @@ NOT_ROOT = (
 Wrong = tuple[str, str]  # dotted key, and why it cannot be done here
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(Struct, frozen=True):
     """The rules of one supervisor."""
 
     users_needed: bool = False  # nothing runs as root that does not say who it runs as

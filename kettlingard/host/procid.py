@@ -10,21 +10,20 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _ROUNDS = 10  # of killing what was forked while the last round killed its parents
 
 
-@dataclass(frozen=True, slots=True)
-class ProcId:
+class ProcId(Struct, frozen=True):
     """One process, for ever: its pid, and when it started (clock ticks since boot)."""
 
     pid: int
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProcStat:
+class ProcStat(Struct, frozen=True):
     """What /proc/PID/stat says that matters here."""
 
     id: ProcId

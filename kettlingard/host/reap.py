@@ -12,13 +12,13 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _REMEMBERED = 256  # ends of strangers, in case somebody asks to watch one a moment later
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(Struct, frozen=True):
     """How a process ended. Both None: unknown, since it was not a child of ours."""
 
     code: int | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kettlingar.transport.timeouts import Deadlines
 from kettlingard.core.custody import Stage, Touch
@@ -18,8 +19,7 @@ from .front import Front
 NONE = -1  # the descriptor of a copy that is closed
 
 
-@dataclass(slots=True, eq=False)
-class Connection:
+class Connection(Struct, eq=False):
     """An accepted connection until its worker says `done`.
 
     Its descriptor alone: a socket object is made only for those that end with us.

@@ -14,8 +14,9 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
 from itertools import count
+
+from msgspec.structs import asdict, replace
 
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel

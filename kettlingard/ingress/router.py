@@ -16,7 +16,8 @@ import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kettlingar.transport.acceptor import stream_of
 from kettlingar.transport.timeouts import Deadlines
@@ -43,8 +44,7 @@ MOST = 8192  # connections that wait for a request; beyond it the oldest is clos
 Give = Callable[[str, Front, socket.socket], bool]
 
 
-@dataclass(slots=True, eq=False)
-class Visitor:
+class Visitor(Struct, eq=False):
     """A connection whose next request has not been placed yet."""
 
     front: Front

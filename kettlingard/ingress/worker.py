@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Progress
@@ -17,8 +19,7 @@ from .connection import Connection
 CREDIT = 64  # connections on their way to one worker that it has not taken yet
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Struct):
     """What became of the connections since the service started."""
 
     passed: int = 0  # given to a worker, each counted once
@@ -29,12 +30,11 @@ class Counts:
 
 def counts_of(data: Mapping[str, int]) -> Counts:
     """Those that this version knows."""
-    known = {one.name for one in fields(Counts)}
+    known = set(Counts.__struct_fields__)
     return Counts(**{name: number for name, number in data.items() if name in known})
 
 
-@dataclass(slots=True, eq=False)
-class Worker:
+class Worker(Struct, eq=False):
     """A run that has connections, or may get some. It can speak of its own ones only."""
 
     channel: Channel

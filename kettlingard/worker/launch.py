@@ -10,8 +10,9 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from kettlingar.transport.messages import Setup
 from kettlingard.core import limits
@@ -42,8 +43,7 @@ MAX_ENVIRONMENT_FILE = 1 << 20  # bytes
 NO_CGROUPS = Cgroups(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """One run to be: who it is, and all that it is made from."""
 
     service: str

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from kettlingard.errors import SpawnError
 from kettlingard.host import procid, spawn
@@ -21,8 +22,7 @@ Key = tuple[str, int]  # service and generation
 STOPPED = SpawnError("exec_start_pre", 0, "it was stopped before it was done")
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct):
     """Runs that wait for the same commands; `later` ones came when these were being stopped."""
 
     series: _Series

@@ -15,8 +15,10 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel
@@ -34,8 +36,7 @@ from .start import Outcome, Starter
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """Who hears of a worker; each is called from the event loop."""
 
     event: Callable[[Event], None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kettlingar.transport.fdpass import close_all
 from kettlingar.transport.forking import Fork
@@ -14,8 +15,7 @@ from kettlingard.host.spawn import Spawning, SpawnRequest
 Tell = Callable[[Spawning | None], None]
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(Struct):
     """Owns the descriptors: all until they are sent, then the end of the report pipe."""
 
     order: Fork

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 # Variables that an interpreter, its C library or OpenSSL reads once, at their start.
 READ_ONCE = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_TUNABLES", "OPENSSL_")
@@ -12,8 +13,7 @@ MAX_ENVIRONMENT = 48 * 1024  # bytes; more does not fit a packet
 NO_LIMIT = -1  # as resource.RLIM_INFINITY
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What a warm process is made from. Those who want the same share one."""
 
     python: str
@@ -36,8 +36,7 @@ def kind_of(
     return Kind(python, ids, tuple(preload), tuple(python_path) if preload else ())
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What of a process to be matters for the choice."""
 
     env: Mapping[str, str]

@@ -1,8 +1,7 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kettlingard.core.elastic import bounds, spread
 from kettlingard.core.goal import Outlook, until_ready

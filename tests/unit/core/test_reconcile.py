@@ -1,4 +1,4 @@
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kettlingard.core.actor import adjust, retreat
 from kettlingard.core.reconcile import decide, next_wakeup

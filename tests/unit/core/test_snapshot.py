@@ -1,9 +1,9 @@
 """What a supervisor leaves to the next one, or takes along: written, read, and misunderstood."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from kettlingard.core import actor
 from kettlingard.core.custody import Stage

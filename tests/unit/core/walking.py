@@ -1,8 +1,7 @@
 """Steps of a random walk: what may happen to a service, in any order."""
 
-from dataclasses import replace
-
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kettlingard.core.state import Load
 from kettlingard.core.vocabulary import (

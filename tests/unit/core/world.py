@@ -1,6 +1,6 @@
 """Drives the pure state of a service as the shell does, and checks what must always hold."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kettlingard.core.actor import Effect, happen, renew, retreat, tick, want
 from kettlingard.core.backoff import RestartPolicy
