@@ -102,6 +102,25 @@ def test_a_notifying_program_is_ready_when_it_says_so_and_watched_when_it_asks_f
     assert "asked to end" in (one.home / "log" / "cats-1.log").read_text()
 
 
+SLOW = """
+    import os, socket, time
+    def say(text):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+    say("EXTEND_TIMEOUT_USEC=20000000")
+    time.sleep(2.5)
+    say("READY=1")
+    time.sleep(600)
+"""
+
+
+def test_a_notifying_program_that_asks_for_more_time_to_start_has_it(supervisor, script):
+    more = 'timeout_start = "2s"\nrestart = "no"\n'
+    one = supervisor({"slow": program(script("slow", SLOW), more, kind="notify")})
+    one.ready("slow")
+    assert one.status("slow")["restarts"] == 0
+
+
 def test_nobody_else_can_say_that_a_program_is_ready(supervisor):
     one = supervisor({"mute": program(["sleep", "600"], kind="notify")})
     until(lambda: "starting pid" in one.ctl("status", "mute", check=False).stdout)
