@@ -105,6 +105,8 @@ def unit(options: argparse.Namespace) -> int:
 
     system = options.system or (os.geteuid() == 0 and not options.user)
     program = os.path.abspath(sys.argv[0])
+    if os.path.basename(program) == "__main__.py":  # python -m kettlingard
+        program = os.path.join(os.path.dirname(sys.executable), "kettlingard")
     _say(units(Wish(program, system, socket=options.socket, fdstore=options.fdstore)))
     return 0
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -137,6 +138,13 @@ def test_unit_prints_units_for_this_program(mode):
     for line in ("Type=notify-reload", "FileDescriptorStoreMax=8", "[Socket]"):
         assert line in done.stdout.splitlines()
     assert f" up {mode}" in done.stdout
+
+
+def test_a_unit_starts_a_program_also_when_it_was_printed_by_a_module():
+    command = [sys.executable, "-m", "kettlingard", "unit", "--system"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    [line] = [line for line in said.splitlines() if line.startswith("ExecStart=")]
+    assert line == f"ExecStart={Path(sys.executable).with_name('kettlingard')} up --system"
 
 
 # --- where things are ---
