@@ -7,14 +7,17 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kettlingar.transport.fdpass import close_all, give
+from kettlingar.transport.fdpass import close_all, give, tagging
 from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.fdtags import FdTag
-from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, StreamEnd
+from kettlingar.wire.rpc import CallWriter, Failure, Item, ReplyReader, Result, StreamEnd
 
 from .endpoints import Link
+
+if TYPE_CHECKING:
+    from .replies import ReplyTo
 
 AHEAD = 256  # items of a stream that are read before their consumer wants them
 RESET_WAIT = 0.05  # seconds that a reset may come behind a FIN
@@ -23,6 +26,9 @@ NOT_READ = "the service closed the connection before it read the request"
 
 class NotExecutedError(ConnectionError):
     """The connection ended, and the request on it has certainly not run: it may be sent again."""
+
+
+Answer = Result | Failure  # whole, in one piece
 
 
 class CallConnection:
@@ -37,9 +43,7 @@ class CallConnection:
         any_way: bool = True,
     ) -> None:
         self.any_way = any_way  # it was asked for by whoever takes a unix socket too
-        self.token = link.token
-        self.host = link.host
-        self.prefix = link.prefix
+        self._writer = CallWriter(link.host, link.prefix, link.token, tagging)
         self.is_unix = link.sock.family == socket.AF_UNIX
         self._loop = loop
         self._released = released
@@ -49,28 +53,55 @@ class CallConnection:
         self._answered = False  # by a byte at least
         self._paused = False
         self._events: deque[Any] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[Answer | None] | None = None
         self._end: Exception | None = None
+        self.usable = True  # it is open, and nothing is known against it
         self.stream = SocketStream(loop, link.sock, self, takes_fds=self.is_unix)
         self.stream.start()
 
-    @property
-    def usable(self) -> bool:
-        """Whether it is open, and nothing is known against it."""
-        return self._end is None and not self.stream.closing
-
     # --- out ------------------------------------------------------------------
 
-    def send(self, request: bytes, fds: list[int]) -> None:
-        """Send a request, and descriptors that stay the caller's; `event` has its reply."""
-        self._reader = self._reader.for_next()
+    def ask(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        use_json: bool,
+        reply_to: ReplyTo | None,
+    ) -> asyncio.Future[Answer | None]:
+        """Send a call; the future has the whole answer, or None: then `event` has its parts.
+
+        Raises TypeError or ValueError for what cannot be sent.
+        """
+        writer, extra = self._writer, b""
+        fds = writer.fds
+        if reply_to is not None:
+            extra = reply_to.lines
+            fds.append(reply_to.fd)
+        try:
+            request = writer.write(name, args, kwargs, use_json=use_json, extra=extra)
+            if fds and not self.is_unix:
+                raise ValueError(  # noqa: TRY301  the connection is given back below
+                    "cannot send an open file over TCP; call over the unix socket"
+                )
+        except BaseException:
+            fds.clear()
+            self._released(self)
+            raise
         self._asked = True
         self._answered = False
-        self._events.clear()
+        waiter = self._waiter = self._loop.create_future()
         if fds:
             self.stream.lend(request, fds)
+            fds.clear()
         else:
             self.stream.write(request)
+        return waiter
+
+    def gave_up(self, waiter: asyncio.Future[Answer | None]) -> None:
+        """Nobody waits for that reply any more: what is left of it must not meet the next call."""
+        if self._waiter is waiter:
+            self.close()
 
     def _resolve(self, tag: FdTag) -> object:
         """Turn a placeholder in a reply into the open file or socket that came with it."""
@@ -83,14 +114,12 @@ class CallConnection:
         while not self._events:
             if self._end is not None:
                 raise self._end
-            self._waiter = self._loop.create_future()
+            waiter = self._waiter = self._loop.create_future()
             try:
-                await self._waiter
+                await waiter
             except asyncio.CancelledError:
                 self.close()  # the rest of this reply must not meet the next call
                 raise
-            finally:
-                self._waiter = None
         event: Item | Result | StreamEnd | Failure = self._events.popleft()
         if isinstance(event, Item):
             if self._paused and len(self._events) < AHEAD:
@@ -124,6 +153,18 @@ class CallConnection:
         """Read a part of the reply."""
         if fds:
             self._fds += fds
+        waiter = self._waiter
+        if waiter is not None and not self._answered:
+            whole = self._reader.whole(data, resolve=self._resolve if self._fds else None)
+            if whole is not None:  # as nearly all are
+                self._waiter = None
+                self._asked = False
+                if self._fds:
+                    self._drop_fds()
+                self._released(self)
+                if not waiter.done():
+                    waiter.set_result(whole)
+                return
         if not self._asked:
             self.close()  # nobody asked anything
             return
@@ -135,11 +176,11 @@ class CallConnection:
         self._wake()
 
     def _over(self, last: Result | StreamEnd | Failure) -> None:
-        """The reply has been read to its end by whoever asked: only now may another call begin."""
+        """The reply has been read to its end: only now may another call begin."""
         self._asked = False
-        if self._fds:
-            close_all(self._fds)
-            self._fds.clear()
+        if not self._reader.untouched:
+            self._reader = ReplyReader(resolve=self._resolve)
+        self._drop_fds()
         if last.keep_alive and self.usable:
             if self._paused:
                 self._go_on()
@@ -187,13 +228,19 @@ class CallConnection:
         return any(event & select.POLLERR for _, event in poll.poll(0))
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def close(self) -> None:
         """End it."""
+        self.usable = False
         if self._end is None:
             self._end = OSError("the connection is closed")
+        self._drop_fds()
+        self.stream.abort()
+
+    def _drop_fds(self) -> None:
+        """Close the descriptors of which the reply did not speak."""
         close_all(self._fds)
         self._fds.clear()
-        self.stream.abort()

@@ -9,10 +9,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
-
-from kettlingar.transport.fdpass import tagging
-from kettlingar.wire.rpc import Item, Result, encode_call
+from kettlingar.wire.rpc import Failure, Item, Result, StreamEnd
 
 from .calling import CallConnection, NotExecutedError
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint, SocketEndpoint
@@ -22,47 +19,14 @@ from .replies import ReplyStream, ReplyTo, as_stream
 POOL = 32  # idle connections that are kept
 
 
-class _Call(Struct):
-    """One call, and how it is to be made."""
-
-    name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    tries: int
-    allow_unix: bool
-    use_json: bool
-    reply_to: ReplyTo | None = None
-
-    def request_for(self, connection: CallConnection, fds: list[int]) -> bytes:
-        """Return the request's bytes; add to `fds` the descriptors that go with them, not copies."""
-        extra = b""
-        if self.reply_to is not None:
-            fds.append(self.reply_to.fd)
-            extra = self.reply_to.lines
-        request = encode_call(
-            self.name,
-            self.args,
-            self.kwargs,
-            host=connection.host,
-            prefix=connection.prefix,
-            token=connection.token,
-            use_json=self.use_json,
-            default=tagging(fds),
-            fds=fds,
-            extra=extra,
-        )
-        if fds and not connection.is_unix:
-            raise ValueError("cannot send an open file over TCP; call over the unix socket")
-        return request
-
-
 class Client:
     """Calls the methods of one service: `await client.meow()`, `async for x in client.purr(3)`."""
 
     def __init__(self, endpoint: Endpoint, *, use_json: bool = False) -> None:
         self._endpoint = endpoint
         self._use_json = use_json
-        self._idle: list[CallConnection] = []
+        # By whether they were asked for by whoever takes a unix socket too.
+        self._idle: dict[bool, list[CallConnection]] = {True: [], False: []}
         self._methods: dict[str, dict[str, Any]] = {}
 
     # --- finding the service --------------------------------------------------
@@ -159,72 +123,81 @@ class Client:
         comes `{"replied_to_first_fd": True}` at once. A request is repeated, up to
         `call_max_tries` times in all, only where it cannot have been executed.
         """
-        use_json = self._use_json if call_use_json is None else call_use_json
-        call = _Call(name, args, kwargs, call_max_tries, call_allow_unix, use_json)
         reply_to = call_reply_to or call_reply_to_fd
-        if call_timeout is None and reply_to is None:
-            return await self._tried(call)
-        async with AsyncExitStack() as stack:
-            if call_timeout is not None:
-                await stack.enter_async_context(asyncio.timeout(call_timeout))
-            if reply_to is not None:
-                call.reply_to = await ReplyTo.of(reply_to)
-                stack.callback(os.close, call.reply_to.fd)
-            return await self._tried(call)
-
-    async def _tried(self, call: _Call) -> Any:
-        for tries_left in reversed(range(call.tries)):
-            connection = self._pooled(allow_unix=call.allow_unix)
-            if connection is None:
-                connection = await self._opened(allow_unix=call.allow_unix)
-            fds: list[int] = []
+        if call_timeout is not None or not (reply_to is None or isinstance(reply_to, ReplyTo)):
+            options = {
+                "call_use_json": call_use_json,
+                "call_max_tries": call_max_tries,
+                "call_allow_unix": call_allow_unix,
+            }
+            return await self._prepared(call_timeout, reply_to, name, *args, **options, **kwargs)
+        # From here to the answer there is one coroutine, whose turns every call pays for.
+        use_json = self._use_json if call_use_json is None else call_use_json
+        for tries_left in range(call_max_tries - 1, -1, -1):
+            connection = self._pooled(call_allow_unix) or await self._opened(call_allow_unix)
+            waiter = connection.ask(name, args, kwargs, use_json, reply_to)
             try:
-                request = call.request_for(connection, fds)
-            except BaseException:
-                self._release(connection)
-                raise
-            try:
-                connection.send(request, fds)
-                event = await connection.event()
+                reply = await waiter or await connection.event()
             except NotExecutedError:
                 if not tries_left:
                     raise
-                continue
-            if type(event) is Result:
-                return event.value
-            if isinstance(event, Item):
-                return ReplyStream(connection, [event.value])
-            return ReplyStream(None, [])
-        raise NotRunning(f"cannot call {call.name}: no attempt was allowed ({call.tries})")
+            except asyncio.CancelledError:
+                connection.gave_up(waiter)
+                raise
+            else:
+                return reply.value if type(reply) is Result else _unusual(connection, reply)
+        raise NotRunning(f"cannot call {name}: no attempt was allowed ({call_max_tries})")
+
+    async def _prepared(
+        self, seconds: float | None, reply_to: Any, name: str, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Make a call within some seconds, or one whose answer goes elsewhere."""
+        async with AsyncExitStack() as stack:
+            if seconds is not None:
+                await stack.enter_async_context(asyncio.timeout(seconds))
+            if reply_to is not None:
+                reply_to = await ReplyTo.of(reply_to)
+                stack.callback(os.close, reply_to.fd)
+            return await self.call(name, *args, call_reply_to=reply_to, **kwargs)
 
     # --- connections ----------------------------------------------------------
 
-    def _pooled(self, *, allow_unix: bool) -> CallConnection | None:
-        for index in range(len(self._idle) - 1, -1, -1):
-            connection = self._idle[index]
-            if not connection.usable:
-                del self._idle[index]
-            elif connection.any_way == allow_unix:
-                del self._idle[index]
+    def _pooled(self, allow_unix: bool) -> CallConnection | None:
+        """The connection that was used last, of those that can be used now."""
+        idle = self._idle[allow_unix]
+        while idle:
+            connection = idle.pop()
+            if connection.usable:
                 return connection
         return None
 
-    async def _opened(self, *, allow_unix: bool) -> CallConnection:
+    async def _opened(self, allow_unix: bool) -> CallConnection:
         link: Link = await self._endpoint.open(allow_unix=allow_unix)
         loop = asyncio.get_running_loop()
         return CallConnection(loop, link, released=self._release, any_way=allow_unix)
 
     def _release(self, connection: CallConnection) -> None:
-        if len(self._idle) < POOL:
-            self._idle.append(connection)
+        idle = self._idle[connection.any_way]
+        if len(idle) < POOL:
+            idle.append(connection)
         else:
             connection.close()
 
     def close(self) -> None:
         """Close the idle connections."""
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+            idle.clear()
+
+
+def _unusual(connection: CallConnection, reply: Result | Failure | Item | StreamEnd) -> ReplyStream:
+    """What a call gives that was not answered by a plain value; raise what the service did."""
+    if isinstance(reply, Failure):
+        raise reply.exception
+    if isinstance(reply, Item):
+        return ReplyStream(connection, [reply.value])
+    return ReplyStream(None, [])
 
     disconnect = close  # a kitten's name for it
 

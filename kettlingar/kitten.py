@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .client import Client
     from .managed import Managed
     from .serving import Home
+
+QUIT = "quitquitquit"  # of what a supervisor manages, it is a request to that
 
 
 class RPCKitten(StandardApi, OwnLog):
@@ -70,6 +72,7 @@ class RPCKitten(StandardApi, OwnLog):
         super().__init__()  # mix-ins that come after this class
         self.name: str = config.worker_name
         self.stop_wanted: asyncio.Event | None = None
+        self._callers: dict[str, Callable[..., Any]] = {}
         self._client: Client | None = None
         self._managed: Managed | None = None
         self._local: LocalCaller | None = None
@@ -124,7 +127,7 @@ class RPCKitten(StandardApi, OwnLog):
         `quitquitquit` of a service that a supervisor manages is a request to that:
         the process alone would only be replaced.
         """
-        if name == "quitquitquit" and self._managed is not None and self._local is None:
+        if name == QUIT and self._managed is not None and self._local is None:
             return await self._managed.quit()
         return await self._callee().call(name, *args, **kwargs)
 
@@ -148,7 +151,10 @@ class RPCKitten(StandardApi, OwnLog):
             raise AttributeError(name)
         method = self.methods.find(name, private=True)
         if method is not None:
-            return self._calling(method)
+            caller = self._calling(method)
+            if not name.startswith(("api_", "raw_", "public_")):  # those would be methods here
+                self._callers[name] = self.__dict__[name] = caller  # found at once from now on
+            return caller
         if self._client is not None:
             return getattr(self._client, name)
         raise AttributeError(f"{type(self).__name__} has no method or attribute {name!r}")
@@ -159,8 +165,12 @@ class RPCKitten(StandardApi, OwnLog):
 
             return as_stream(partial(self.call, method.name, *args, **kwargs))
 
-        async def call_once(*args: Any, **kwargs: Any) -> Any:
-            return await self.call(method.name, *args, **kwargs)
+        name = method.name
+
+        def call_once(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+            if self._client is None or self._local is not None or name == QUIT:
+                return self.call(name, *args, **kwargs)
+            return self._client.call(name, *args, **kwargs)
 
         caller = call_stream if method.streams else call_once
         caller.__name__ = method.name
@@ -212,13 +222,20 @@ class RPCKitten(StandardApi, OwnLog):
 
     def expose_methods(self, thing: object) -> None:
         """Offer the `api_...` methods of another object too. TypeError if names clash."""
-        self.methods = self.methods.with_methods(read_object(thing))
+        self._add_methods(read_object(thing))
 
     def read_assigned_methods(self) -> None:
         """Take notice of methods that were assigned to self (`self.api_mrow = ...`)."""
         assigned = read_assigned(self)
         if assigned:
-            self.methods = self.methods.with_methods(assigned)
+            self._add_methods(assigned)
+
+    def _add_methods(self, methods: Iterable[Method]) -> None:
+        self.methods = self.methods.with_methods(methods)
+        for name, caller in self._callers.items():
+            if self.__dict__.get(name) is caller:
+                del self.__dict__[name]
+        self._callers.clear()
 
     # --- hooks an author may override -----------------------------------------
 

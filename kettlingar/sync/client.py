@@ -6,48 +6,18 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from kettlingar.errors import NotRunning
-from kettlingar.transport.fdpass import tagging
 from kettlingar.transport.unixpath import StrPath
-from kettlingar.wire.rpc import Item, Result, encode_call, reply_elsewhere
+from kettlingar.wire.rpc import Item, Result
 
-from .connection import Connection, NotExecutedError, Reply
+from .connection import Connection, NotExecutedError
 from .lines import Line, by_control_path, by_files
 from .stream import BlockingStream
 
 TRIES = 3  # of a request that has certainly not run
 POOL = 8  # idle connections that are kept
-
-
-class _Call(NamedTuple):
-    """One call, and how it is to be made. No dataclass: `ctl` would load inspect for it."""
-
-    name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    timeout: float | None
-    use_json: bool
-    reply_to: Any
-
-    def send(self, connection: Connection) -> None:
-        """Send it, with what it has open."""
-        fds = [] if self.reply_to is None else [self.reply_to.fileno()]
-        line = connection.line
-        request = encode_call(
-            self.name,
-            self.args,
-            self.kwargs,
-            host=line.host,
-            prefix=line.prefix,
-            token=line.token,
-            use_json=self.use_json,
-            default=tagging(fds),
-            fds=fds,
-            extra=b"" if self.reply_to is None else reply_elsewhere(),
-        )
-        connection.send(self.name, request, fds, self.timeout)
 
 
 class BlockingClient:
@@ -108,14 +78,14 @@ class BlockingClient:
         answers there, and here comes `{"replied_to_first_fd": True}`. NotRunning if nobody answers, OSError if the
         connection broke and the method may have run; else what the method raised.
         """
-        call = _Call(
-            name, args, kwargs, call_timeout, call_use_json, call_reply_to or call_reply_to_fd
-        )
-        for tries_left in reversed(range(max(1, call_max_tries))):
-            connection = self._connection(allow_unix=call_allow_unix)
+        reply_to = call_reply_to or call_reply_to_fd
+        for tries_left in range(max(1, call_max_tries) - 1, -1, -1):
+            connection = self._connection(call_allow_unix)
             try:
-                call.send(connection)
-                reply = connection.reply()
+                reply = connection.ask(
+                    name, args, kwargs,
+                    timeout=call_timeout, use_json=call_use_json, reply_to=reply_to,
+                )  # fmt: skip
             except NotExecutedError:
                 self._release(connection)
                 if not tries_left:
@@ -124,7 +94,10 @@ class BlockingClient:
                 self._release(connection)
                 raise
             else:
-                return self._result(connection, reply)
+                if not isinstance(reply, Result):
+                    return BlockingStream(reply, connection, self._release)
+                self._release(connection)
+                return reply.value
         raise AssertionError("the last try returns or raises")
 
     def stream(self, name: str, /, *args: Any, **kwargs: Any) -> BlockingStream:
@@ -147,15 +120,9 @@ class BlockingClient:
             while idle:
                 idle.pop().close()
 
-    def _result(self, connection: Connection, reply: Reply) -> Any:
-        if isinstance(reply, Result):
-            self._release(connection)
-            return reply.value
-        return BlockingStream(reply, connection, self._release)
-
     # --- connections ---
 
-    def _connection(self, *, allow_unix: bool) -> Connection:
+    def _connection(self, allow_unix: bool) -> Connection:
         if self._pid != os.getpid():
             # After a fork these belong to the parent: two may not speak on one.
             self._pid = os.getpid()

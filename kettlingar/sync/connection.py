@@ -9,9 +9,26 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from kettlingar.transport.fdpass import close_all, give, recv_fds, send_fds
+from kettlingar.transport.fdpass import (
+    FDS_SPACE,
+    MSG_CMSG_CLOEXEC,
+    MSG_CTRUNC,
+    close_all,
+    give,
+    received_fds,
+    send_fds,
+    tagging,
+)
 from kettlingar.wire.fdtags import FdTag
-from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, StreamEnd
+from kettlingar.wire.rpc import (
+    CallWriter,
+    Failure,
+    Item,
+    ReplyReader,
+    Result,
+    StreamEnd,
+    reply_elsewhere,
+)
 
 from .lines import Line
 
@@ -29,14 +46,15 @@ class NotExecutedError(ConnectionError):
 class Connection:
     """A connected socket, and the reply that is being read from it."""
 
-    def __init__(self, line: Line, *, any_way: bool) -> None:
-        self.line = line
+    def __init__(self, line: Line, *, any_way: bool = True) -> None:
         self.any_way = any_way  # it was asked for by whoever takes a unix socket too
         self._sock = line.sock
         self.is_unix = line.sock.family == socket.AF_UNIX
+        self._writer = CallWriter(line.host, line.prefix, line.token, tagging)
         self._usual_timeout = line.sock.gettimeout()
+        self._timed = self._usual_timeout is not None  # whether the socket has a timeout
         self._timeout: float | None = None  # seconds
-        self._deadline: float | None = None  # monotonic
+        self._deadline = 0.0  # monotonic, where it is timed
         self._name = ""
         self._reader = ReplyReader(resolve=self._resolve)
         self._events: deque[Any] = deque()
@@ -44,28 +62,55 @@ class Connection:
         self._sent = False  # the whole request
         self._answered = False  # by a byte at least
         self.reusable = True  # the last reply, if there was one, was read to its end
+        self._news = select.poll()
+        self._news.register(self._sock, select.POLLIN | select.POLLRDHUP)
 
     def still_there(self) -> bool:
         """Whether an idle connection is as it was left: a word on it is its end, or nonsense."""
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN | select.POLLRDHUP)
-        return not poll.poll(0)
+        return not self._news.poll(0)
 
     # --- the request ---
 
-    def send(self, name: str, request: bytes, fds: Sequence[int], timeout: float | None) -> None:
-        """Send a request, with copies of `fds` at its first byte; the answer has `timeout` seconds."""
-        if fds and not self.is_unix:
-            raise ValueError(
-                f"cannot call {name} with an open file over TCP; call over the unix socket"
-            )
-        self._begin(name, timeout)
-        view = memoryview(request)
+    def ask(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        timeout: float | None,
+        use_json: bool,
+        reply_to: Any,
+    ) -> Reply:
+        """Send a call; return the first part of its reply, or raise what that says.
+
+        `reply_to`, an open file or socket, goes before all other descriptors.
+        """
+        writer, extra = self._writer, b""
+        fds = writer.fds
         try:
-            while view:
+            if reply_to is not None:
+                fds.append(reply_to.fileno())
+                extra = reply_elsewhere()
+            request = writer.write(name, args, kwargs, use_json=use_json, extra=extra)
+            if fds and not self.is_unix:
+                raise ValueError(
+                    f"cannot call {name} with an open file over TCP; call over the unix socket"
+                )
+            self._begin(name, timeout)
+            self._send(request, fds)
+        finally:
+            fds.clear()
+        return self.reply()
+
+    def _send(self, request: bytes, fds: Sequence[int]) -> None:
+        try:
+            if self._timed:
                 self._set_timeout()
-                sent = send_fds(self._sock, view, fds) if fds else self._sock.send(view)
-                view, fds = view[sent:], ()
+            sent = send_fds(self._sock, request, fds) if fds else self._sock.send(request)
+            while sent < len(request):
+                if self._timed:
+                    self._set_timeout()
+                sent += self._sock.send(memoryview(request)[sent:])
         except TimeoutError:
             raise self._too_slow() from None
         except (BrokenPipeError, ConnectionResetError):
@@ -85,20 +130,21 @@ class Connection:
 
     def _begin(self, name: str, timeout: float | None) -> None:
         self._name = name
-        self._reader = self._reader.for_next()
-        self._events.clear()
         self._sent = self._answered = self.reusable = False
         self._timeout = self._usual_timeout if timeout is None else timeout
         self._renew()
 
     def _renew(self) -> None:
-        self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        """The whole timeout begins now."""
+        if self._timeout is not None:
+            self._timed = True
+            self._deadline = time.monotonic() + self._timeout
+        elif self._timed:
+            self._timed = False
+            self._sock.settimeout(None)
 
     def _set_timeout(self) -> None:
-        if self._deadline is None:
-            if self._sock.gettimeout() is not None:
-                self._sock.settimeout(None)
-            return
+        """What is left of it holds for the next step."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -121,6 +167,8 @@ class Connection:
         event = self._events.popleft()
         if isinstance(event, Item):
             return event
+        if not self._reader.untouched:
+            self._reader = ReplyReader(resolve=self._resolve)
         self.reusable = event.keep_alive
         if isinstance(event, Failure):
             raise event.exception
@@ -129,7 +177,6 @@ class Connection:
 
     def _read(self) -> None:
         try:
-            self._set_timeout()
             data = self._receive()
         except TimeoutError:
             raise self._too_slow() from None
@@ -139,18 +186,27 @@ class Connection:
                 raise NotExecutedError(NOT_READ) from error
             raise OSError(f"cannot read the answer to {self._name}: {error.strerror}") from error
         if data:
+            whole = None
+            if not self._answered:
+                whole = self._reader.whole(data, resolve=self._resolve if self._fds else None)
             self._answered = True
-            self._events += self._reader.feed(data)
+            if whole is not None:  # as nearly all are
+                self._events.append(whole)
+            else:
+                self._events += self._reader.feed(data)
         elif self._answered or self._was_read():
             self._events += self._reader.eof()
         else:
             raise NotExecutedError(NOT_READ)
 
     def _receive(self) -> bytes:
+        if self._timed:
+            self._set_timeout()
         if not self.is_unix:
             return self._sock.recv(READ_SIZE)
-        data, fds = recv_fds(self._sock, READ_SIZE)
-        self._fds += fds
+        data, beside, flags, _ = self._sock.recvmsg(READ_SIZE, FDS_SPACE, MSG_CMSG_CLOEXEC)
+        if beside or flags & MSG_CTRUNC:
+            self._fds += received_fds(beside, flags)
         return data
 
     def _was_read(self) -> bool:
@@ -174,8 +230,9 @@ class Connection:
 
     def drop_fds(self) -> None:
         """Close the descriptors that no part of the reply spoke of."""
-        close_all(self._fds)
-        self._fds.clear()
+        if self._fds:
+            close_all(self._fds)
+            self._fds.clear()
 
     def close(self) -> None:
         """Close it; it is not reusable after that."""

@@ -101,6 +101,11 @@ def recv_fds(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
     """
     # socket.recv_fds would give inheritable ones (it ignores its flags before 3.14).
     data, ancillary, flags, _ = sock.recvmsg(size, FDS_SPACE, MSG_CMSG_CLOEXEC)
+    return data, received_fds(ancillary, flags)
+
+
+def received_fds(ancillary: Ancillary, flags: int) -> list[int]:
+    """Return the descriptors that came; DescriptorsLostError if not all did, which are closed then."""
     fds = fds_in(ancillary) if ancillary else []
     if flags & MSG_CTRUNC:
         close_all(fds)
@@ -108,7 +113,7 @@ def recv_fds(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
             "cannot take descriptors: the kernel dropped some (MSG_CTRUNC); "
             "is this process at its limit of open files?"
         )
-    return data, fds
+    return fds
 
 
 def take(thing: Any, index: int = 0) -> tuple[FdTag, int] | None:

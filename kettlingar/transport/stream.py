@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from .fdpass import close_all, recv_fds
+from .fdpass import FDS_SPACE, MSG_CMSG_CLOEXEC, MSG_CTRUNC, close_all, received_fds
 from .sender import Sender, without_frames
 
 READ_SIZE = 64 * 1024  # bytes for one read; small ones stay off mmap
@@ -66,6 +66,7 @@ class SocketStream(Sender):
         "_read_size",
         "_receiver",
         "_recv",
+        "_recvmsg",
         "_takes_fds",
         "_timer",
         "_watched",
@@ -83,6 +84,7 @@ class SocketStream(Sender):
     ) -> None:
         super().__init__(loop, sock)
         self._recv = sock.recv
+        self._recvmsg = sock.recvmsg
         self._receiver = receiver
         self._takes_fds = takes_fds
         self._read_size = READ_SIZE
@@ -114,7 +116,9 @@ class SocketStream(Sender):
         fds: list[int] = []
         try:
             if self._takes_fds:
-                data, fds = recv_fds(self._sock, self._read_size)
+                data, beside, flags, _ = self._recvmsg(self._read_size, FDS_SPACE, MSG_CMSG_CLOEXEC)
+                if beside or flags & MSG_CTRUNC:
+                    fds = received_fds(beside, flags)
             else:
                 data = self._recv(self._read_size)
         except BlockingIOError:

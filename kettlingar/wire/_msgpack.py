@@ -86,11 +86,29 @@ def from_msgpack(
     """
 
     marks = data.translate(_MARKS)  # which costs a quarter of what a search does
-    # One short map with no other in it, as most calls and answers are, needs nobody to look at its pairs.
-    alone = data[0] & 15 if marks.count(_MAP) == 1 and 0x80 < data[0] < 0x90 else 0
-    read_map: Callable[[Any], Any] | None = None if alone else _read_map
+    alone = marks.count(_MAP) == 1 and 0x80 < data[0] < 0x90
+    if not alone or len(data) > max_depth:  # else its one short map holds no other, nor is it deep
+        return _careful(data, marks, max_depth, resolve, any_keys)
+    try:
+        value = msgpack.unpackb(
+            data,
+            timestamp=_DATETIME,
+            ext_hook=_read_ext if resolve is None else partial(_read_ext, resolve=resolve),
+            strict_map_key=not any_keys,
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _explained(error) from None
+    if len(value) != data[0] & 15:
+        raise BadRequest(_TWICE)
+    return value
+
+
+def _careful(
+    data: bytes, marks: bytes, max_depth: int, resolve: Resolve | None, any_keys: bool
+) -> Any:
     read_list: Callable[[Any], Any] | None = None
-    openers = len(data) - marks.count(0) if len(data) > max_depth else 0
+    read_map: Callable[[Any], Any] = _read_map
+    openers = len(data) - marks.count(0)
     if not any_keys and openers > most_containers(len(data)):
         read_map, read_list = _counting(most_containers(len(data)))
     try:
@@ -101,13 +119,11 @@ def from_msgpack(
             timestamp=_DATETIME,
             object_pairs_hook=read_map,
             list_hook=read_list,
-            ext_hook=_read_ext if resolve is None else partial(_read_ext, resolve=resolve),
+            ext_hook=partial(_read_ext, resolve=resolve),
             strict_map_key=not any_keys,
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise _explained(error) from None
-    if alone and len(value) != alone:
-        raise BadRequest(_TWICE)
     if openers > max_depth:
         check_depth(value, max_depth)
     return value

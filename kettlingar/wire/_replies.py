@@ -48,13 +48,6 @@ def body_reader(content_type: str, resolve: Resolve | None) -> Callable[[bytes],
     return lambda data: {"mimetype": mimetype, "data": _text(data, charset)}
 
 
-def read_value(kind: Kind, data: bytes, resolve: Resolve | None) -> Any:
-    """The value in msgpack or JSON that a service has sent. Raises ValueError."""
-    if kind is Kind.MSGPACK:
-        return from_msgpack(data, MAX_DEPTH, resolve, any_keys=True)
-    return from_json(data, MAX_DEPTH, resolve, trusted=True)
-
-
 def is_nothing(head: ResponseHead, body: bytes) -> bool:
     """Whether there is no value at all: an empty text is one, an empty JSON body is not."""
     content_type = head.headers.get("content-type", "")

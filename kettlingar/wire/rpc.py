@@ -11,91 +11,34 @@ held back until it is known whether something follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from ._calls import CallWriter, reply_elsewhere
 from ._framing import BLANK_LINE
 from ._httptools import ResponseParser
 from ._replies import (
+    MAX_DEPTH,
     body_reader,
     errors_of,
     failure_in_stream,
     failure_of,
     is_nothing,
-    read_value,
 )
-from ._strict import clean
 from ._values import Value
-from .content import Kind, kind_of, to_json, to_msgpack
-from .fdtags import Default, Resolve
+from .content import Kind, from_json, from_msgpack, kind_of
+from .fdtags import Resolve
 from .http11 import END, Limits, Refusal, ResponseHead
+
+__all__ = [
+    "CallWriter", "Failure", "Item", "ReplyReader", "Result", "StreamEnd", "reply_elsewhere",
+]  # fmt: skip
 
 # A client trusts its service more than a service trusts its clients.
 REPLY_LIMITS: Final = Limits(max_body=2**30)
 
 _MOST_USUAL: Final = 512  # bytes of a head that is remembered
-_NO_FDS: Final[Sequence[int]] = ()
-
-
-def encode_call(
-    name: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    *,
-    host: str = "localhost",
-    prefix: str = "",
-    token: str = "",
-    use_json: bool = False,
-    default: Default | None = None,
-    fds: Sized = _NO_FDS,
-    extra: bytes = b"",
-) -> bytes:
-    """The request that calls method `name` of a service.
-
-    `default` replaces open files by their tags (`transport.fdpass.tagging`) and may add
-    their descriptors to `fds`, which are counted after that. `extra` is whole header
-    lines, each with its CRLF.
-    Raises TypeError or ValueError for arguments that cannot be sent.
-    """
-    if "_args" in kwargs:
-        raise ValueError("cannot send an argument called _args; pass it by position")
-    payload = {"_args": args, **kwargs} if args else kwargs
-    body = (to_json if use_json else to_msgpack)(payload, default)
-    head = _call_head(name, host, prefix, token, use_json) + extra
-    if fds:
-        return b"%bKettlingar-Fds: %d\r\nContent-Length: %d\r\n\r\n%b" % (
-            head, len(fds), len(body), body,
-        )  # fmt: skip
-    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
-
-
-@lru_cache(maxsize=256)
-def _call_head(name: str, host: str, prefix: str, token: str, use_json: bool) -> bytes:
-    """Everything of a request's head that is the same for all calls of a method."""
-    kind = Kind.JSON if use_json else Kind.MSGPACK
-    prefix = prefix.strip("/")
-    path = (f"/{prefix}/" if prefix else "/") + _quoted(name)
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {kind.mimetype}"]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
-    head = "".join(f"{line}\r\n" for line in lines).encode("latin-1")
-    if not clean(head) or head.count(b"\n") != len(lines):
-        raise ValueError(f"cannot call {name!r}: its host, prefix or token has a control character")
-    return head
-
-
-def reply_elsewhere(what: str = "answer", accept: str = Kind.JSON.mimetype) -> bytes:
-    """Header lines of a call whose answer goes to the first descriptor that it brings."""
-    return f"Kettlingar-Reply-To: {what}\r\nAccept: {accept}\r\n".encode()
-
-
-def _quoted(name: str) -> str:
-    if name.isascii() and name.isidentifier():
-        return name
-    from urllib.parse import quote
-
-    return quote(name, safe="")
 
 
 class Item(Value):
@@ -180,12 +123,10 @@ class ReplyReader:
         self._parser: ResponseParser | None = None  # only for what is not whole and usual
         self._done = False
 
-    def for_next(self) -> ReplyReader:
-        """What reads the next reply: this one again, where little was to be read."""
-        if self._parser is not None:
-            return ReplyReader(self._method, self._limits, self._resolve)
-        self._done = False
-        return self
+    @property
+    def untouched(self) -> bool:
+        """Whether it can read the next reply too: all of this one was read by `whole`, if any."""
+        return self._parser is None and not self._done
 
     def feed(self, data: bytes) -> list[ReplyEvent]:
         """What `data` completes. Nothing comes after a Result, StreamEnd or Failure."""
@@ -193,23 +134,31 @@ class ReplyReader:
             return []
         parser = self._parser
         if parser is None:
-            found = self._whole(data)
+            found = self.whole(data, resolve=self._resolve)
             if found is not None:
                 self._done = True
                 return [found]
             parser = self._begin_parsing()
         return self._read(parser.feed(data))
 
-    def _whole(self, data: bytes) -> Result | Failure | None:
-        """The answer that `data` is, no less and no more, if it is a plain value: most are."""
+    def whole(self, data: bytes, *, resolve: Resolve | None = None) -> Result | Failure | None:
+        """The answer that `data` is, no less and no more, if it is a plain value: most are.
+
+        Nothing of it stays here, so the next reply can be read in the same way. `resolve` is
+        for descriptors that have come.
+        """
         end = data.find(BLANK_LINE) + 4
         usual = _usual_head(data[:end]) if end <= _MOST_USUAL else None
         if usual is None or len(data) != end + usual[0] or usual[0] > self._limits.max_body:
             return None
         try:
-            return Result(read_value(usual[1], data[end:], self._resolve), keep_alive=True)
+            if usual[1] is Kind.MSGPACK:
+                value = from_msgpack(data[end:], MAX_DEPTH, resolve, any_keys=True)
+            else:
+                value = from_json(data[end:], MAX_DEPTH, resolve, trusted=True)
         except (OSError, ValueError) as error:
             return Failure(OSError(f"cannot read the answer: {error}"), keep_alive=True)
+        return Result(value, True)
 
     def _begin_parsing(self) -> ResponseParser:
         self._parser = parser = ResponseParser(self._limits, whole_chunks=True)

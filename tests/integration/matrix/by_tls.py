@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kettlingar.tlskitten import TLSKitten
-from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, encode_call
+from kettlingar.wire.rpc import CallWriter, Failure, Item, ReplyReader, Result
 
 from .kitten import Behaviour
 
@@ -35,10 +35,8 @@ class ByTls:
         return [event.value for event in events if isinstance(event, Item)]
 
     async def _events(self, name: str, args: Any, kwargs: Any) -> list[Any]:
-        request = encode_call(
-            name, args, kwargs, host=f"localhost:{self._service.port}",
-            token=self._service.secret, use_json=self._use_json, default=_no_file,
-        )  # fmt: skip
+        calls = CallWriter(f"localhost:{self._service.port}", "", self._service.secret, lambda _: _no_file)
+        request = calls.write(name, args, kwargs, use_json=self._use_json)
         reader, writer = self._idle.pop() if self._idle else await self._opened()
         writer.write(request)
         parser = ReplyReader()

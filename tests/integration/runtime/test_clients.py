@@ -231,10 +231,10 @@ def _ended_connection(run_async, behave):
         connection = CallConnection(asyncio.get_running_loop(), Link(ours), released=lambda _: None)
         with theirs:
             behave.before(theirs)
-            connection.send(b"POST /x HTTP/1.1\r\nHost: x\r\n\r\n", [])
+            answer = connection.ask("x", (), {}, use_json=False, reply_to=None)
             await asyncio.to_thread(behave.after, theirs)
         try:
-            return await connection.event()
+            return await answer or await connection.event()
         except OSError as error:
             return error
 

@@ -17,7 +17,7 @@ from kettlingar.errors import (
 from kettlingar.wire.content import decode_body, to_json, to_msgpack
 from kettlingar.wire.fdtags import FdTag
 from kettlingar.wire.http11 import Limits
-from kettlingar.wire.rpc import Failure, Item, ReplyReader, Result, StreamEnd, encode_call
+from kettlingar.wire.rpc import CallWriter, Failure, Item, ReplyReader, Result, StreamEnd
 from kettlingar.wire.streaming import LAST_CHUNK, chunk
 from tests.unit.wire.wire_help import few, parse
 
@@ -28,7 +28,9 @@ MSGPACK, JSON = "application/x-msgpack", "application/json"
 
 
 def test_a_call_is_a_request_that_a_server_reads():
-    data = encode_call("purr", ("a", 1), {"loud": True}, host="h:1", prefix="x/", token="T")
+    writer = CallWriter(host="h:1", prefix="x/", token="T")
+    data = writer.write("purr", ("a", 1), {"loud": True})
+    assert writer.write("purr", ("a", 1), {"loud": True}) == data
     head, body, _ = parse(data)
     assert (head.method, head.path) == ("POST", "/x/purr")
     assert head.headers == {
@@ -39,35 +41,41 @@ def test_a_call_is_a_request_that_a_server_reads():
 
 
 def test_a_call_may_be_json_and_have_no_arguments():
-    head, body, _ = parse(encode_call("purr", (), {}, use_json=True))
+    head, body, _ = parse(CallWriter().write("purr", (), {}, use_json=True))
     assert head.headers["content-type"] == JSON
     assert "authorization" not in head.headers
     assert body == b"{}"
 
 
 def test_descriptors_are_counted_after_encoding():
-    fds = []
+    class Thing:
+        def fileno(self):
+            return 9
 
-    def take(_):
-        fds.append(9)
-        return FdTag(len(fds) - 1, "file", "r")
+    def tagging(fds):
+        def tag(thing):
+            fds.append(thing.fileno())
+            return FdTag(len(fds) - 1, "file", "r")
 
-    data = encode_call("cat", (object(), object()), {}, default=take, fds=fds)
-    head, body, _ = parse(data)
+        return tag
+
+    writer = CallWriter(tagging=tagging)
+    head, body, _ = parse(writer.write("cat", (Thing(), Thing()), {}))
+    assert writer.fds == [9, 9]
     assert head.headers["kettlingar-fds"] == "2"
     tags = decode_body(MSGPACK, body, resolve=lambda tag: tag.index)
     assert tags == {"_args": [0, 1]}
 
 
 def test_odd_names_are_encoded_and_cannot_change_the_request():
-    assert parse(encode_call("a/../b c?d\r\n", (), {}))[0].path == "/a%2F..%2Fb%20c%3Fd%0D%0A"
+    assert parse(CallWriter().write("a/../b c?d\r\n", (), {}))[0].path == "/a%2F..%2Fb%20c%3Fd%0D%0A"
     for options in ({"token": "a\r\nX: y"}, {"host": "a\nb"}, {"prefix": "a\r\n"}):
         with pytest.raises(ValueError, match="cannot call 'purr'"):
-            encode_call("purr", (), {}, **options)
+            CallWriter(**options).write("purr", (), {})
     with pytest.raises(ValueError, match="_args"):
-        encode_call("purr", (), {"_args": []})
+        CallWriter().write("purr", (), {"_args": []})
     with pytest.raises(TypeError, match="cannot send a object"):
-        encode_call("purr", (object(),), {})
+        CallWriter().write("purr", (object(),), {})
 
 
 # --- replies ------------------------------------------------------------------
@@ -279,20 +287,30 @@ def test_nothing_comes_after_the_end():
     assert reader.eof() == []
 
 
-def test_what_read_one_reply_reads_the_next():
+def test_a_plain_answer_in_one_piece_is_read_in_one_look():
     reader = ReplyReader()
-    for reply, events in [
-        (answer(200, b"1"), [Result(1, keep_alive=True)]),
-        (answer(200, b"{"), None),
-        (answer(200, b"2"), [Result(2, keep_alive=True)]),
-        (stream(chunk(b"3"), LAST_CHUNK), [Item(3), StreamEnd(keep_alive=True)]),
-        (answer(404, b'{"error": "no"}'), None),
-        (answer(200, b"4"), [Result(4, keep_alive=True)]),
-    ]:
-        for pieces in ([reply], [bytes([byte]) for byte in reply]):
-            reader = reader.for_next()
-            found = [event for piece in pieces for event in reader.feed(piece)]
-            assert found == events if events else isinstance(found[0], Failure)
+    for number in (b"1", b"2"):
+        assert reader.whole(answer(200, number)) == Result(int(number), keep_alive=True)
+        assert reader.untouched
+    assert isinstance(reader.whole(answer(200, b"{")), Failure)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(200, b"1")[:-1],
+        answer(200, b"1") + b"1",
+        answer(404, b'{"error": "no"}'),
+        stream(chunk(b"3"), LAST_CHUNK),
+        answer(200, b"x", "text/plain"),
+        answer(200, b"1", JSON, "Connection: close"),
+    ],
+)
+def test_all_others_are_left_to_the_parser(data):
+    reader = ReplyReader()
+    assert reader.whole(data) is None
+    reader.feed(data)
+    assert not reader.untouched
 
 
 def test_open_files_in_a_reply_are_resolved():
