@@ -190,6 +190,8 @@ class Client:
                 connection.close()
             idle.clear()
 
+    disconnect = close  # a kitten's name for it
+
 
 def _unusual(connection: CallConnection, reply: Result | Failure | Item | StreamEnd) -> ReplyStream:
     """What a call gives that was not answered by a plain value; raise what the service did."""
@@ -198,8 +200,6 @@ def _unusual(connection: CallConnection, reply: Result | Failure | Item | Stream
     if isinstance(reply, Item):
         return ReplyStream(connection, [reply.value])
     return ReplyStream(None, [])
-
-    disconnect = close  # a kitten's name for it
 
 
 __all__ = ["Client", "FileEndpoint", "PathEndpoint", "ReplyStream", "SocketEndpoint"]
