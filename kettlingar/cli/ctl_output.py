@@ -54,16 +54,21 @@ def paint(text: str, code: str) -> str:
 
 def draw(services: Sequence[Mapping[str, Any]], *, wide: bool = False) -> None:
     """The table of `status` on a terminal."""
+    import gc
+
+    gc.disable()  # what rich makes as it is imported stays: looking for garbage there finds none
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    gc.freeze()  # nor does the last look, at the end
+    gc.enable()
     from .ctl_status import COLUMNS, STYLES, WIDE, row
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in WIDE if wide else COLUMNS:
         table.add_column(
-            column.head,
+            Text(column.head),  # in a str it would look for emoji, with a table of 3,600
             justify="right" if column.number else "left",
             no_wrap=column.head != "NOTE",
             overflow="fold",
