@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 STARTS = 16  # at once, of all services together
 HURRY = 5.0  # seconds, after a second signal
+OWN = frozenset({"boot", "shutdown"})  # who asks all at once: that is written when all have looked
 _NOTHING: Mapping[str, Iterable[Happening]] = {}
 
 
@@ -255,8 +256,11 @@ class Daemon:
         self._rounds.begin()
 
     def _remember(self, service: Service) -> None:
+        """What is wanted of it now: written before anybody is told that it is."""
         self.remembered.scale(service.name, service.scaled)
         self.remembered.hold_back(service.name, service.state.wanted.held_back)
+        if self.on_changed is not None and service.command[1] not in OWN:
+            self.on_changed([service])
 
     def _noted(self, name: str, mark: str) -> bool:
         return self.on_noted is not None and self.on_noted(self.services[name], mark)

@@ -2,9 +2,11 @@
 
 import json
 import subprocess
+from contextlib import closing
 
 import pytest
 
+from kettlingar.sync import connect_control
 from tests.helpers import ROOT
 from tests.helpers import wait_for as until
 from tests.integration.daemon.conftest import LISTEN
@@ -339,6 +341,19 @@ def test_a_rollback_is_possible_after_the_supervisor_was_killed(steady):
     one.start()
     one.ctl("rollback", "steady")
     assert one.get("/word").body == b"one"
+
+
+def test_what_was_accepted_is_known_to_the_next_supervisor_however_soon_this_one_is_killed(steady):
+    one = steady()
+    for generation, word in ((2, "two"), (3, "three"), (4, "four")):
+        one.define("steady", plain(LISTEN + f'[config]\nword = "{word}"\n'))
+        with closing(connect_control(one.socket, timeout=10)) as control:
+            stream = control.stream("restart", ["steady"])
+            assert "definition changed" in next(stream)["text"]
+            one.crash()
+        one.start()
+        assert one.status("steady")["generation"] == generation
+        until(lambda word=word: one.get("/word").body == word.encode(), 10)
 
 
 def test_what_was_started_for_another_is_started_at_the_next_boot_too(steady):
