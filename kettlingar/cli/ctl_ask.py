@@ -56,7 +56,12 @@ def _show(command: Command, answer: Mapping[str, Any]) -> None:
             lines = detail(service)
             say_lines([*([""] if number else []), paint(lines[0], "1"), *lines[1:]])
     elif on_terminal():
-        draw(services, wide=form == "wide")
+        height = None
+        if command.options.get("watch"):
+            from shutil import get_terminal_size
+
+            height = get_terminal_size().lines - 2  # the time stands above, the cursor below
+        draw(services, wide=form == "wide", height=height)
     else:
         say_lines(overview(services, wide=form == "wide"))
 
@@ -122,7 +127,7 @@ def methods(control: Brief, command: Command) -> int:
         return 0
     rows = [["METHOD", "ACCESS", "ARGUMENTS", "RETURNS"]]
     rows += [[one["name"], one["access"], _arguments(one), _returns(one)] for one in records]
-    lines = table(rows, [False] * 4)
+    lines = table(rows, [False] * 4, widest=44)
     if command.options.get("docs"):
         lines = _with_docs(lines, records)
     say_lines(lines)

@@ -68,9 +68,15 @@ def formatted(item: Mapping[str, Any]) -> str | None:
         return None  # the pattern names what the item has not got
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
-    """Lines with aligned columns; `right` says which are numbers. The first row is the head."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(right))]
+def table(rows: Sequence[Sequence[str]], right: Sequence[bool], *, widest: int = 1000) -> list[str]:
+    """Lines with aligned columns; `right` says which are numbers. The first row is the head.
+
+    A cell that is longer than `widest` makes only its own line longer.
+    """
+    widths = [
+        max((len(row[column]) for row in rows if len(row[column]) <= widest), default=0)
+        for column in range(len(right))
+    ]
     lines = []
     for row in rows:
         cells = [

@@ -52,29 +52,14 @@ def paint(text: str, code: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m"
 
 
-def draw(services: Sequence[Mapping[str, Any]], *, wide: bool = False) -> None:
-    """The table of `status` on a terminal."""
-    import gc
+def draw(
+    services: Sequence[Mapping[str, Any]], *, wide: bool = False, height: int | None = None
+) -> None:
+    """The table of `status` on a terminal, of at most `height` lines."""
+    from .ctl_screen import drawn
 
-    gc.disable()  # what rich makes as it is imported stays: looking for garbage there finds none
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    gc.freeze()  # nor does the last look, at the end
-    gc.enable()
-    from .ctl_status import COLUMNS, STYLES, WIDE, row
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in WIDE if wide else COLUMNS:
-        table.add_column(
-            Text(column.head),  # in a str it would look for emoji, with a table of 3,600
-            justify="right" if column.number else "left",
-            no_wrap=column.head != "NOTE",
-            overflow="fold",
-        )
-    for service in services:
-        cells = [Text(cell) for cell in row(service, wide=wide)]
-        cells[1].stylize(STYLES.get(service["state"], ""))
-        table.add_row(*cells)
-    Console(highlight=False).print(table)
+    lines = drawn(services, wide=wide)
+    if height is not None and len(lines) > height:
+        more = len(lines) - height + 1
+        lines = [*lines[: height - 1], f"... and {more} lines more: kettlingar ctl status"]
+    say_lines(lines)

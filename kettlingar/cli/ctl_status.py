@@ -136,7 +136,7 @@ def _head(service: Record) -> str:
     name, text = service["name"], service.get("description") or ""
     left = f"{name} - {printable(text)}" if text else name
     ready = f"{service.get('ready', 0)} of {service.get('wanted', 0)} ready"
-    return f"{left:60}  {service['state']} ({ready})"
+    return f"{left:50}  {service['state']} ({ready})"
 
 
 def _facts(service: Record) -> Iterable[tuple[str, str]]:

@@ -107,22 +107,27 @@ def _link(record: Record, depth: int, begin: float | None) -> str:
 
 def socket_rows(records: Sequence[Record]) -> list[str]:
     """One line for each listener, then the counts of its service."""
-    head = "SERVICE LISTENER ADDRESS DISPATCH HELD BACKLOG IN-FLIGHT PASSED AGAIN 503 LOST"
+    head = "SERVICE DISPATCH HELD BACKLOG IN-FLIGHT PASSED AGAIN 503 LOST LISTENER"
     rows = [head.split()]
     for one in records:
         counts = [one["in_flight"], one["passed"], one["redispatched"], one["answered_503"]]
         cells = [*map(str, counts), str(one["lost"])]
         for listener in one["listeners"]:
-            rows.append([one["name"], *_listener(listener), *cells])
+            rows.append([one["name"], *_queue(listener), *cells, _where(listener)])
             cells = [""] * len(cells)
         if not one["listeners"] and one["problem"]:
-            rows.append([one["name"], "-", one["problem"], *["-"] * 3, *cells])
-    return table(rows, [False] * 4 + [True] * 7)
+            rows.append([one["name"], *["-"] * 3, *cells, one["problem"]])
+    return table(rows, [False] * 2 + [True] * 7 + [False])
 
 
-def _listener(one: Record) -> list[str]:
+def _queue(one: Record) -> list[str]:
     queued = "-" if one["queued"] is None else f"{one['queued']}/{one['backlog']}"
-    return [one["name"], one["address"], one["dispatch"], str(one["held"]), queued]
+    return [one["dispatch"], str(one["held"]), queued]
+
+
+def _where(one: Record) -> str:
+    """Its address, and its name where that says more; last, since it may be long."""
+    return one["address"] if one["name"] == one["address"] else f"{one['address']} ({one['name']})"
 
 
 def busiest(services: Sequence[Record]) -> list[str]:

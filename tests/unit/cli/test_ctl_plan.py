@@ -15,7 +15,7 @@ def test_each_key_each_problem_and_each_new_service_is_a_line():
     assert [line.split() for line in lines] == [
         ["~", "blog", "log.level", "a", "->", "b", "live"],
         ["+", "news", "start", "1"],
-        ["!", "search", "search.toml:9:1:", "unknown", "key", "kept", "as", "is"],
+        ["!", "search", "search.toml:9:1:", "unknown", "key", "(kept", "as", "is)"],
     ]
 
 

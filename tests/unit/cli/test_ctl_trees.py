@@ -91,21 +91,9 @@ def test_counts_stand_beside_the_first_listener():
         "name": "web", "listeners": [listener, {**listener, "queued": None}], "problem": "",
         "in_flight": 2, "passed": 3, "redispatched": 4, "answered_503": 5, "lost": 6,
     }  # fmt: skip
-    lines = [line.split() for line in socket_rows([one])]
-    assert lines[1] == [
-        "web",
-        "http",
-        "127.0.0.1:80",
-        "pass",
-        "1",
-        "0/1024",
-        "2",
-        "3",
-        "4",
-        "5",
-        "6",
-    ]
-    assert lines[2] == ["web", "http", "127.0.0.1:80", "pass", "1", "-"]
+    lines = [" ".join(line.split()) for line in socket_rows([one])]
+    assert lines[1] == "web pass 1 0/1024 2 3 4 5 6 127.0.0.1:80 (http)"
+    assert lines[2] == "web pass 1 - 127.0.0.1:80 (http)"
 
 
 def test_the_busiest_process_comes_first():
