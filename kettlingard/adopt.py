@@ -53,14 +53,17 @@ class Adoption:
         self._daemon = daemon
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def run(self, left: Snapshot) -> set[str]:
-        """Take over what lives; return the services that nobody needs to start."""
+    async def run(self, left: Snapshot) -> dict[str, bool]:
+        """Take over what lives; return each service, and whether it is as it was to be.
+
+        Those that are not were to run, enabled or not, and nothing of them lives.
+        """
         settled = await asyncio.gather(
             *(self._come_back(name, record) for name, record in left.services.items())
         )
         if left.daemon == "draining":
-            return set()  # it was to end; now everything starts again
-        return {name for name, done in zip(left.services, settled, strict=True) if done}
+            return {}  # it was to end; now everything starts again
+        return dict(zip(left.services, settled, strict=True))
 
     def close(self) -> None:
         """Ask nobody any more."""

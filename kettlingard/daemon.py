@@ -112,8 +112,11 @@ class Daemon:
 
     # --- definitions ---
 
-    def boot(self, settled: Collection[str] = ()) -> None:
-        """Read all definitions and start what is enabled; `settled` ones go on as they are."""
+    def boot(self, before: Mapping[str, bool]) -> None:
+        """Read all definitions and start what is enabled, or ran `before` and lives no more.
+
+        Those of before that are as they were to be (True) go on.
+        """
         found, problems = self.catalog.read()
         for problem in problems:
             log.error("%s", problem)
@@ -122,11 +125,12 @@ class Daemon:
         self.state = "running"
         self.sharing.place()
         self.sharing.keep()
-        begin = [n for n, one in self.services.items() if self.starts_by_itself(one)]
+        ended = {name for name, settled in before.items() if not settled}
+        begin = [n for n, one in self.services.items() if self.starts_by_itself(one) or n in ended]
         pulled = set(self.bonds.pulled_in(begin))  # what they need too, if it is not enabled
         for name in self.bonds.start_order():
             service = self.services[name]
-            if name in settled:
+            if before.get(name):
                 service.look()
             elif name in pulled and self.may_start(service):
                 service.boot(self.remembered.held_back(name))

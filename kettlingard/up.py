@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -169,10 +169,10 @@ async def _up(start: _Start) -> int:
     server = _serve(Control(daemon, upgrade, settings))
     custodian.begin(start.handed, before.passage.custodian if before is not None else -1)
     left = _left(keeper, start)
-    settled = await _before(daemon, adoption, start, left)
+    found = await _before(daemon, adoption, start, left)
     acceptor = _listen(loop, start, server)
     upgrade.door = (server, acceptor)
-    _begin(daemon, start, settled, logs, custodian)
+    _begin(daemon, start, found, logs, custodian)
     keeper.changed(list(daemon.services.values()))
     outside.begin()
     try:
@@ -234,14 +234,14 @@ def _hear(
 def _begin(
     daemon: Daemon,
     start: _Start,
-    settled: Collection[str],
+    before: dict[str, bool],
     logs: LogKeeper,
     custodian: Custodian,
 ) -> None:
     word = "upgraded" if start.before is not None else "started"
     socket_path = daemon.layout.socket
     log.info("%s version=%s pid=%d socket=%s", word, __version__, os.getpid(), socket_path)
-    daemon.boot(settled)
+    daemon.boot(before)
     custodian.rescue(daemon.services.values(), daemon.router)
     clear(daemon)
     logs.reopen()  # workers of before may write to one that was being rotated
@@ -251,29 +251,29 @@ def _begin(
 
 async def _before(
     daemon: Daemon, adoption: Adoption, start: _Start, left: Snapshot | None
-) -> set[str]:
-    """The services that go on as our last version, or another supervisor, has left them."""
+) -> dict[str, bool]:
+    """The services of our last version, or another supervisor: are they as they were to be?"""
     if start.before is None:
         return await _adopted(daemon, adoption, left, adopt=start.adopt)
     go_on(daemon, adoption, start.before)
-    return {*start.before.snapshot.services, *start.catalog.read()[0]}
+    return dict.fromkeys([*start.before.snapshot.services, *start.catalog.read()[0]], True)
 
 
 async def _adopted(
     daemon: Daemon, adoption: Adoption, left: Snapshot | None, *, adopt: bool
-) -> set[str]:
-    """The services that go on as another supervisor has left them."""
+) -> dict[str, bool]:
+    """The services of another supervisor: are they as they were to be?"""
     if left is None:
-        return set()
+        return {}
     daemon.state = "adopting"
-    settled = await adoption.run(left)
+    found = await adoption.run(left)
     if adopt or not daemon.services:
-        return settled
+        return found
     daemon.drain("--no-adopt")
     await daemon.ended.wait()
     adoption.takes_in = False  # who proves itself later is ended then
     daemon.forget()
-    return set()
+    return {}
 
 
 def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> Acceptor:

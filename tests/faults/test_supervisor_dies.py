@@ -163,6 +163,20 @@ def test_a_worker_alone_ends_in_order_when_it_is_told_to(supervisor, service_mod
     assert len(one.ready("echo")) == 2
 
 
+def test_what_was_wanted_is_started_although_it_is_disabled_and_nothing_of_it_lives(
+    supervisor, service_module
+):
+    text = '[service]\ntype = "simple"\nexec = ["sleep", "600"]\nenabled = false\n'
+    one = supervisor({"started": text, "resting": text})
+    one.ctl("start", "started")
+    [pid] = one.ready("started")
+    one.crash()
+    os.kill(pid, signal.SIGKILL)
+    one.start()
+    one.ready("started")
+    assert one.status("resting")["state"] == "disabled"
+
+
 def test_a_stranger_with_the_pid_of_a_worker_is_left_alone(supervisor, service_module):
     one, pids = begin(supervisor, service_module)
     one.crash()
