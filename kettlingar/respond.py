@@ -164,8 +164,10 @@ def one(
     sink.send(start if without_body else start + body, fds)
 
 
-def plainly(value: object, kind: Kind, encode: Callable[[object], bytes]) -> bytes | None:
-    """The whole answer to a request on a kept connection, if nothing else is to be said than `value`."""
+def plainly(
+    value: object, kind: Kind, encode: Callable[[object], bytes], *, close: bool
+) -> bytes | None:
+    """The whole answer to a request, if nothing else is to be said than `value`."""
     status = 200
     if type(value) in PLAIN:
         body, mimetype = encode(value), kind.mimetype
@@ -176,7 +178,7 @@ def plainly(value: object, kind: Kind, encode: Callable[[object], bytes]) -> byt
         body = value.data.encode("utf-8", "surrogateescape")
     else:
         return None
-    start = _starts.get(status, mimetype)
+    start = _starts.get(status, mimetype, close=close)
     return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body)
 
 

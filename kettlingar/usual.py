@@ -51,7 +51,7 @@ class Usual:
     """What is known of requests with one and the same head: who calls what, and what they get."""
 
     __slots__ = ("_bare", "_call", "_decode", "_encode", "_gate", "_identity", "_kind", "_route",
-                 "at_once", "fds", "head", "method", "methods", "settings", "size")  # fmt: skip
+                 "at_once", "closes", "fds", "head", "method", "methods", "settings", "size")  # fmt: skip
 
     def __init__(self, request: RequestInfo, method: Method | None, gate: Gate) -> None:
         """`method` is None where it is to be decided anew for each request."""
@@ -59,6 +59,7 @@ class Usual:
         self.head = head = request.head
         self.size = len(head.raw) + (head.content_length or 0)  # bytes of the whole request
         self.fds = COUNTS.get(head.headers.get(FDS_HEADER, "0"), 0)
+        self.closes = not head.keep_alive  # it is its connection's last one
         self.method = method
         self.methods = service.methods
         self.settings = gate.settings
@@ -76,7 +77,6 @@ class Usual:
             and not (head.query or REPLY_TO in head.headers)
             and (request.route is None or request.route.arguments is None)
             and head.method != "HEAD"
-            and head.keep_alive
         )
 
     @property
@@ -122,7 +122,9 @@ class Usual:
         except BaseException as error:  # noqa: BLE001  it is raised again, where it becomes an answer
             return Made(request, None, error)
         try:
-            answer = None if connection.closing else plainly(value, self._kind, self._encode)
+            answer = None
+            if not connection.closing:
+                answer = plainly(value, self._kind, self._encode, close=self.closes)
         except Exception:  # noqa: BLE001  as above
             answer = None
         return Made(request, value, None) if answer is None else answer

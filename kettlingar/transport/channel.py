@@ -183,7 +183,7 @@ class Channel:
         except OSError as error:
             self._end(f"cannot read: {error.strerror}")
             return False
-        fds = fds_in(ancillary)
+        fds = fds_in(ancillary) if ancillary else []
         if not data:
             close_all(fds)
             self._end("the other side has gone")

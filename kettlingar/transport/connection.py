@@ -34,6 +34,7 @@ class Usual(Protocol):
 
     size: int  # bytes of the whole request
     fds: int  # descriptors that come with it
+    closes: bool  # whether the connection ends with it
     head: RequestHead
     at_once: bool  # whether `answer` can be tried
 
@@ -160,10 +161,11 @@ class Connection(Answers):
         self.written += len(made)
         if not self.stream.write(made):
             self._fell_behind()
-            self.finished(keep_alive=True)
+        elif not usual.closes:
+            self._running = False
+            self._timers.idle.touch(self)
             return
-        self._running = False
-        self._timers.idle.touch(self)
+        self.finished(keep_alive=not usual.closes)
 
     def _again(self, usual: Usual, incoming: Incoming, made: object) -> None:
         self._requests.last = not usual.head.keep_alive
@@ -358,6 +360,7 @@ class Connection(Answers):
 
     def _end(self) -> None:
         self._closed = True
-        self._timers.forget(self)
+        self._wait(None)
+        self._timers.send.discard(self)
         self._requests.drop()
         self._serve.closed(self)

@@ -33,13 +33,6 @@ class Timers:
         self.idle: Deadlines[Connection] = Deadlines(loop, timeouts.idle, _close)
         self.send: Deadlines[Answers] = Deadlines(loop, timeouts.send, _stuck)
 
-    def forget(self, connection: Connection) -> None:
-        """Wait no longer for anything from `connection`."""
-        self.head.discard(connection)
-        self.body.discard(connection)
-        self.idle.discard(connection)
-        self.send.discard(connection)
-
 
 def _too_slow(connection: Connection) -> None:
     connection.too_slow()

@@ -65,6 +65,8 @@ class Hold:
         Returns, and removes, those for which there is no room, no time or no service.
         """
         too_many: list[Connection] = []
+        if not (self._new or self._back):
+            return too_many
         back = [one for one in self._back if one.number in self._queue]
         for one in (*back, *self._new):
             if self._may_wait(one):

@@ -37,7 +37,7 @@ from .hold import Hold
 from .moving import given_away
 from .opening import Opening
 from .router import Router
-from .worker import Counts, Worker, counts_of
+from .worker import Counts, Worker, Workers, counts_of
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Ingress:
         self._service = service
         self._numbers = count(1)
         self._accepts = True  # else those who have copies of the listeners do
-        self._workers: dict[int, Worker] = {}
+        self._workers = Workers()
         self.on_load: Callable[[], None] = _nobody_asks  # connections came or went
         self._ends = Ends(service, refusals, Counts())
         self._hold = Hold(loop, self._ends.sorry)
@@ -78,6 +78,7 @@ class Ingress:
         """
         self._fronts.become(specs)
         self.share()
+        self._guard()
         self._breathe()
 
     def share(self, *, now: bool = False) -> None:
@@ -89,6 +90,7 @@ class Ingress:
     def leave_to_others(self, others: bool) -> None:
         """Programs that are no kittens accept by themselves: we only keep the listeners open."""
         self._accepts = not others
+        self._guard()
 
     def copies(self) -> list[tuple[str, int]]:
         """Name and a descriptor of each listener, to be given to a process. Raises OSError."""
@@ -112,6 +114,7 @@ class Ingress:
         worker.admitted = True
         if self._fronts:  # else it goes on accepting until they are open, should it be alone now
             self._fronts.share(channel)
+        self._guard()
         self._dispatch()
 
     def adopt(self, run: int, channel: Channel, connections: Iterable[int], highest: int) -> None:
@@ -130,6 +133,7 @@ class Ingress:
         worker = self._workers.get(run)
         if worker is not None:
             worker.admitted = False
+            self._guard()
             self._breathe()
 
     def in_flight(self, run: int) -> int:
@@ -140,7 +144,7 @@ class Ingress:
     @property
     def load(self) -> int:
         """How many connections there are: in flight, and waiting."""
-        return sum(worker.unfinished for worker in self._workers.values()) + len(self._hold)
+        return self._workers.unfinished + len(self._hold)
 
     def progress(self, run: int, said: Progress) -> None:
         """A worker said how far it is. It can speak of its own connections only."""
@@ -148,8 +152,9 @@ class Ingress:
         if worker is None:
             return
         had_room = worker.has_room
+        if said.own:
+            self._go_on_after(max(said.own))
         worker.hear(said)
-        self._go_on_after(max(said.own, default=0))
         if said.returned:
             self._take_back(worker, said.returned)
         elif not had_room:
@@ -184,6 +189,7 @@ class Ingress:
             return  # the channel's end made somebody call us again
         if worker.rests is not None:
             worker.rests.cancel()
+        self._guard()
         self._again(self._ends.of_dead(run, worker))
 
     # --- connections ---
@@ -193,7 +199,7 @@ class Ingress:
 
         `sure`: all its workers that live are adopted, so that what they have is known.
         """
-        inherited = set[int]().union(*(worker.inherited for worker in self._workers.values()))
+        inherited = self._workers.inherited
         others: list[Kept] = []
         for one in kept:
             front = self._fronts.that_took(one)
@@ -213,13 +219,9 @@ class Ingress:
 
     def placed(self, run: int, moved: messages.Moved, fds: Sequence[int]) -> None:
         """It has been answered: its next request is looked at before anybody gets it."""
-        worker = self._workers.get(run)
-        for number, fd in zip(moved.ids, fds, strict=True):
-            if worker is not None:
-                worker.inherited.discard(number)
-                lost = worker.lose(number)
-                if lost is not None:
-                    lost.close()
+        if run in self._workers:
+            self._workers[run].over(moved.ids)
+        for fd in fds:
             sock = socket.socket(fileno=fd)
             if self._router is None:
                 sock.close()
@@ -254,14 +256,16 @@ class Ingress:
 
     def _breathe(self) -> None:
         """Accept, unless there are workers and none of them has room."""
-        admitted = [worker for worker in self._workers.values() if worker.admitted]
-        self._fronts.guarded(by_workers=bool(admitted) or not self._accepts)
-        full = bool(admitted) and not any(worker.has_room for worker in admitted)
+        full = self._workers.full
         for front in self._fronts:
             if full or not self._accepts or front.spec.dispatch == "share":
                 front.pause()
             else:
                 front.resume()
+
+    def _guard(self) -> None:
+        """Have our custodian know whether workers have copies of the listeners."""
+        self._fronts.guarded(by_workers=self._workers.admitted or not self._accepts)
 
     # --- becoming the next version ---
 
@@ -274,8 +278,7 @@ class Ingress:
             listeners={front.spec.stream: front.fileno() for front in self._fronts},
             held=[connection.packed() for connection in self._hold],
             runs={
-                number: self._workers[number].packed(run) if number in self._workers else run
-                for number, run in service.runs.items()
+                number: self._workers.packed(number, run) for number, run in service.runs.items()
             },
         )
 

@@ -63,11 +63,11 @@ class Worker(Struct, eq=False):
 
     def hear(self, said: Progress) -> None:
         """How far it is. What it gives back is the caller's to hear."""
-        self.inherited.update(said.own)
+        self.inherited.update(said.own)  # before what became of them
         self._taken(said.taken)
         for number in said.answering:
             self._answering(number)
-        self._done(said.done)
+        self.over(said.done)
 
     def _taken(self, numbers: Sequence[int]) -> None:
         """The worker has them in its hands."""
@@ -82,8 +82,8 @@ class Worker(Struct, eq=False):
         if connection is not None:
             connection.close()
 
-    def _done(self, numbers: Sequence[int]) -> None:
-        """They have ended."""
+    def over(self, numbers: Sequence[int]) -> None:
+        """They have ended, or are not the worker's any more."""
         for number in numbers:
             connection = self.lose(number)
             if connection is None:
@@ -115,3 +115,34 @@ class Worker(Struct, eq=False):
         for one in connections:
             self.connections[one.number] = one
             self.untaken += one.stage is Stage.SENT
+
+
+class Workers(dict[int, Worker]):
+    """Those of one service, by their runs."""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether any may get connections."""
+        return any(worker.admitted for worker in self.values())
+
+    @property
+    def full(self) -> bool:
+        """Whether there are some, and none of them has room."""
+        for worker in self.values():  # a loop: each batch of connections comes by here
+            if worker.has_room:
+                return False
+        return self.admitted
+
+    @property
+    def unfinished(self) -> int:
+        """How many connections they have that are not done."""
+        return sum(worker.unfinished for worker in self.values())
+
+    @property
+    def inherited(self) -> set[int]:
+        """The numbers of those that they had before our time."""
+        return set().union(*(worker.inherited for worker in self.values()))
+
+    def packed(self, number: int, run: PassedRun) -> PassedRun:
+        """A run with the connections that it has."""
+        return self[number].packed(run) if number in self else run

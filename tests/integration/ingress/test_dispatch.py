@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from kettlingar.transport.messages import Progress
 from kettlingard.core.custody import Touch
 from kettlingard.ingress.worker import CREDIT
 from tests.integration.ingress.conftest import GET, Client, fact, touch
@@ -128,6 +129,18 @@ def test_a_worker_that_speaks_of_anothers_connections_is_not_believed(run_async,
             await fact(lambda: touch(f, honest) is Touch.READ)
             await f.kill(honest)
             assert b"503" in await clients[0].answer()
+
+    run_async(go())
+
+
+def test_what_a_worker_has_accepted_and_ended_by_itself_counts_no_more(run_async, farm):
+    async def go() -> None:
+        async with farm() as f:
+            run = f.start("read")
+            f.ingress.progress(run, Progress(own=[1 << 40, (1 << 40) + 1], done=[1 << 40]))
+            assert f.ingress.in_flight(run) == 1
+            f.ingress.progress(run, Progress(done=[(1 << 40) + 1]))
+            assert f.ingress.in_flight(run) == 0
 
     run_async(go())
 
