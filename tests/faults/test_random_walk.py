@@ -44,6 +44,31 @@ def test_a_random_walk_ends_where_the_last_commands_say(supervisor, service_modu
     assert not told, told + "".join(line for line in log.splitlines(True) if "alone" in line)
 
 
+@pytest.mark.parametrize("ends", ["by kill -9", "to be the next version"])
+@pytest.mark.timeout(120 + STEPS)
+def test_a_random_walk_goes_on_when_the_supervisor_ends(supervisor, service_module, ends):
+    faulthandler.cancel_dump_traceback_later()
+    service_module("walked", KITTEN)
+    one = supervisor({name: str(text) for name, text in first_texts().items()})
+    book = Book(one)
+    for turn in range(2):
+        walk(book, STEPS // 2, CLIENTS, SEED + turn, PATIENCE)
+        before = generations(one)
+        if ends == "by kill -9":
+            one.crash()
+            one.start()
+            book.begins_anew(before, generations(one))
+        else:
+            one.ctl("daemon", "upgrade")
+        with closing(connect_control(one.socket, timeout=30)) as control:
+            settle(book, control)
+
+
+def generations(one):
+    with closing(connect_control(one.socket, timeout=30)) as control:
+        return {r["name"]: r["generation"] for r in control.call("status")["services"]}
+
+
 def settle(book, control):
     """All is as the book says, and there is no process that the supervisor does not name."""
     differences = []

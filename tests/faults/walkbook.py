@@ -120,6 +120,13 @@ class Book:
             page, number = self.pages[record["name"]], record["generation"]
             page.counts(page.texts.setdefault(number, page.disk))
 
+    def begins_anew(self, before: dict[str, int], after: dict[str, int]) -> None:
+        """Another supervisor has started, with what is on disk, those of which nothing lived."""
+        for name, page in self.pages.items():
+            if before[name] != after[name]:
+                page.texts = {after[name]: page.disk}
+                page.counts(page.disk)
+
     def differences(self, services: list[dict[str, Any]]) -> list[str]:
         """In what the supervisor's services are not as the book says."""
         found: list[str] = []
