@@ -19,12 +19,9 @@ from kettlingar.errors import NotFound
 from kettlingar.transport import messages
 from kettlingard.core.environment import worker_environment
 from kettlingard.core.layout import Layout
-from kettlingard.core.reconcile import BRAKE
 from kettlingard.core.snapshot import Happening
 from kettlingard.core.spec import DependencyKeys
 from kettlingard.core.state import Circumstances
-from kettlingard.core.storm import is_storm
-from kettlingard.core.vocabulary import COMING
 from kettlingard.host import clock
 from kettlingard.host.handed import Handed
 from kettlingard.host.limits import OpenFiles
@@ -36,7 +33,9 @@ from kettlingard.zygote.herd import Zygotes
 
 from .bell import Bell
 from .bonds import QUIET, Bonds
+from .brake import Brake
 from .catalog import Catalog, Definition
+from .draining import Draining
 from .ingress import Ingress, Router
 from .recovery import Recovery
 from .remembered import Remembered
@@ -52,8 +51,6 @@ from .worker.start import ByExec, ByZygote, kind_for
 
 log = logging.getLogger(__name__)
 
-STARTS = 16  # at once, of all services together
-HURRY = 5.0  # seconds, after a second signal
 OWN = frozenset({"boot", "shutdown"})  # who asks all at once: that is written when all have looked
 _NOTHING: Mapping[str, Iterable[Happening]] = {}
 
@@ -86,7 +83,6 @@ class Daemon:
         self.state = "booting"
         self.timeout_stop = 60.0  # seconds for all services together
         self.bell = Bell(loop)
-        self.ended = asyncio.Event()
         self.reaper = Reaper(loop)
         self._refusals = Refusals(loop)
         self.marks = Marks()  # of all connections that services have accepted
@@ -103,8 +99,8 @@ class Daemon:
             loop, self.reaper, ByZygote(loop, self.reaper, self._zygotes, ByExec(loop))
         )
         self._rounds = Rounds(loop, lambda: self.services, self._look, self._looked)
-        self._braked: asyncio.TimerHandle | None = None
-        self._drain_until = 0.0
+        self._brake = Brake(loop, self.services, self._rounds.begin)
+        self._draining = Draining(loop, self.services, self.bonds)
         self.on_changed: Callable[[Collection[Service]], None] | None = None
         self.on_noted: Callable[[Service, str], bool] | None = None
         self._changes: set[str] = set()
@@ -206,7 +202,7 @@ class Daemon:
             cgroups=self.cgroups,
             url_files=self.layout.mode != "system",
             circumstances=self._circumstances,
-            storm=lambda: is_storm(one.state for one in self.services.values()),
+            storm=self._brake.storm,
             waits_for=self.bonds.waits_for,
             changed=self._changed,
             remember=self._remember,
@@ -236,28 +232,11 @@ class Daemon:
         raise NotFound(f"no such service: {name}{hint}")
 
     def _circumstances(self, service: Running) -> Circumstances:
-        now = self.loop.time()
-        coming = sum(
-            member.run.phase in COMING and now < member.run.started + BRAKE
-            for other in self.services.values()
-            for member in other.state.members.values()
-        )
-        if coming >= STARTS:
-            self._look_later()
         return Circumstances(
             may_start=not self.bonds.waits_for(service),
-            tokens=STARTS - coming,
+            tokens=self._brake.tokens(),
             rest=self.bonds.bound_to_rest(service),
         )
-
-    def _look_later(self) -> None:
-        """The brake lets go by time alone: nobody would tell those that wait for it."""
-        if self._braked is None:
-            self._braked = self.loop.call_later(BRAKE / 5, self._brake_lets_go)
-
-    def _brake_lets_go(self) -> None:
-        self._braked = None
-        self._rounds.begin()
 
     def _remember(self, service: Service) -> None:
         """What is wanted of it now: written before anybody is told that it is."""
@@ -293,7 +272,7 @@ class Daemon:
         self.recovery.look()
         self._part()
         if self.state == "draining":
-            self._stop_next()
+            self._draining.go_on()
         if self.on_changed is not None:
             changes, self._changes = self._changes, set()
             self.on_changed([self.services[name] for name in changes if name in self.services])
@@ -314,37 +293,24 @@ class Daemon:
 
     # --- the end ---
 
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set when all services have ended."""
+        return self._draining.ended
+
     def drain(self, by: str) -> None:
         """Stop all services, those first that nobody needs; a second call hurries."""
         if self.state == "draining":
-            self._drain_until = min(self._drain_until, self.loop.time() + HURRY)
-            for service in self.services.values():
-                service.stop(by, within=HURRY)
-        else:
-            log.info("draining services=%d by=%s", len(self.services), by)
-            self.state = "draining"
-            self._handed.store.outlives = True
-            self._drain_until = self.loop.time() + self.timeout_stop
-        self._stop_next()
-
-    def _stop_next(self) -> None:
-        needs = self.bonds.needs()
-        left = {name for name, one in self.services.items() if one.state.members}
-        for name in reversed(self.bonds.start_order()):
-            service = self.services[name]
-            needed = any(name in needs[other] for other in left if other != name)
-            if service.state.wanted.instances and not needed:
-                within = max(0.0, self._drain_until - self.loop.time())
-                service.stop("shutdown", within=within)
-        if not any(
-            one.state.members or one.state.wanted.instances for one in self.services.values()
-        ):
-            self.ended.set()
+            self._draining.hurry(by)
+            return
+        log.info("draining services=%d by=%s", len(self.services), by)
+        self.state = "draining"
+        self._handed.store.outlives = True
+        self._draining.begin(self.timeout_stop)
 
     def close(self) -> None:
         """All services have ended: let go of everything."""
-        if self._braked is not None:
-            self._braked.cancel()
+        self._brake.close()
         self._rounds.close()
         self.recovery.close()
         self.sharing.close()
