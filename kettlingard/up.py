@@ -16,10 +16,6 @@ from msgspec import Struct
 
 from kettlingar import _compat, prctl
 from kettlingar._version import __version__
-from kettlingar.runtime import hooks_of, settings_of
-from kettlingar.server import Server
-from kettlingar.serving import Origin
-from kettlingar.transport.acceptor import Acceptor, stream_of
 from kettlingard.core.daemonspec import DaemonSpec
 from kettlingard.core.layout import Layout
 from kettlingard.core.snapshot import Snapshot
@@ -38,13 +34,13 @@ from .continuing import go_on
 from .control import Control
 from .custodian import Custodian
 from .daemon import Daemon
+from .doors import Doors
 from .front import Front
 from .keeping import Keeper, left_behind
 from .leftovers import clear
 from .logkeeping import LogKeeper
 from .outside import Outside
 from .ownlog import OwnLog
-from .reach import caller_at
 from .settings import Settings
 from .upgrade import Upgrade, Upgraded, upgraded
 
@@ -166,12 +162,12 @@ async def _up(start: _Start) -> int:
     logs = LogKeeper(daemon, start.own_log)
     settings = Settings(start.settings, daemon, start.catalog)
     signals = _hear(daemon, upgrade, logs, settings, outside, front=start.front)
-    server = _serve(Control(daemon, upgrade, settings))
+    doors = Doors(loop, daemon, Control(daemon, upgrade, settings))
     custodian.begin(start.handed, before.passage.custodian if before is not None else -1)
     left = _left(keeper, start)
     found = await _before(daemon, adoption, start, left)
-    acceptor = _listen(loop, start, server)
-    upgrade.door = (server, acceptor)
+    acceptor = doors.open(_control_socket(start), start.settings.daemon.metrics_listen)
+    upgrade.door = (doors.server, acceptor)
     _begin(daemon, start, found, logs, custodian)
     keeper.changed(list(daemon.services.values()))
     outside.begin()
@@ -185,11 +181,11 @@ async def _up(start: _Start) -> int:
             adoption.close,
             keeper.end,
             custodian.close,
-            acceptor.close,
+            doors.close,
         ):
             close()
         clear(daemon)
-        await server.drain(LAST_ANSWERS)
+        await doors.drain(LAST_ANSWERS)
         daemon.close()
         await logs.close()
         signals.close()
@@ -202,10 +198,6 @@ def _left(keeper: Keeper, start: _Start) -> Snapshot | None:
     left = start.before.snapshot if start.before is not None else left_behind(keeper.path)
     keeper.begin(left)
     return left
-
-
-def _serve(control: Control) -> Server:
-    return Server(control, settings_of(control, ""), hooks_of(control))
 
 
 def _hear(
@@ -276,20 +268,8 @@ async def _adopted(
     return {}
 
 
-def _listen(loop: asyncio.AbstractEventLoop, start: _Start, server: Server) -> Acceptor:
-    """The control socket. Everybody may connect: what they may do is in [access]."""
-
-    def accepted(fds: list[int]) -> None:
-        for fd in fds:
-            sock = stream_of(fd, socket.AF_UNIX)
-            server.accept(sock, Origin(trusted=True, caller=caller_at(sock), tcp=False))
-
-    def trouble(error: OSError) -> None:
-        log.warning("control socket paused reason=%s", error.strerror)
-
+def _control_socket(start: _Start) -> socket.socket:
     if start.before is not None:
-        sock = socket.socket(fileno=start.before.passage.control)
-    else:
-        path, mode = start.layout.socket, start.settings.daemon.control_mode
-        sock = start.handed.copy("control", path) or listen(path, Manner(mode=mode))
-    return Acceptor(loop, sock, accepted, trouble)
+        return socket.socket(fileno=start.before.passage.control)
+    path, mode = start.layout.socket, start.settings.daemon.control_mode
+    return start.handed.copy("control", path) or listen(path, Manner(mode=mode))

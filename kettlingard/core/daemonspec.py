@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .addresses import ADDRESS
 from .amounts import DURATION
 from .hints import hint
 from .keys import Change, key_field, keys_of
@@ -27,6 +28,12 @@ class DaemonKeys:
     timeout_stop: float = key_field(DURATION, 60.0, Change.LIVE, "for all services together")
     state_directory: str = key_field(PATH, "", Change.NEXT, "where services keep their things")
     allow_root: bool = key_field(BOOL, False, Change.NEXT, "with --system, services may be root's")
+    metrics_listen: str = key_field(
+        ADDRESS,
+        "",
+        Change.NEXT,
+        "where `ctl metrics` is a page for scrapers: all of it, for whoever comes",
+    )
     adopt: bool = key_field(BOOL, True, Change.NEXT, "go on with what a killed supervisor left")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 
@@ -94,3 +95,29 @@ def test_without_adopt_a_new_supervisor_ends_what_a_killed_one_left(steady):
     one.start()
     assert one.ready("steady") != [pid]
     assert not alive(pid)
+
+
+def test_metrics_have_a_listener_of_their_own_if_the_settings_say_so(supervisor, free_port):
+    one = supervisor({"nap": '[service]\ntype = "simple"\nexec = ["sleep", "600"]\n'})
+    one.ready("nap")
+    one.stop()
+    port, settings = free_port(), one.home / "kettlingard.toml"
+    settings.write_text(f'[daemon]\nmetrics_listen = "127.0.0.1:{port}"\n')
+    with socket.create_server(("127.0.0.1", port)):
+        one.start()
+        until(lambda: f"127.0.0.1:{port}: address already in use" in one.output())
+    until(lambda: answers(one, port), 10)
+    page = one.get("/metrics", port)
+    assert page.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert b'kettlingard_instances_ready{service="nap"} 1' in page.body
+    assert one.get("/config", port).status == 403
+    one.ctl("daemon", "upgrade")
+    until(lambda: answers(one, port), 10)
+    assert page.body.splitlines()[0] == one.get("/metrics", port).body.splitlines()[0]
+
+
+def answers(one, port):
+    try:
+        return one.get("/metrics", port).status == 200
+    except OSError:
+        return False
