@@ -103,7 +103,7 @@ def begin_logging(
     level: int | str, style: str = "text", service: str = "", instance: int = 0
 ) -> None:
     """Log to stderr from `level` on; `style` is `text` or `json`."""
-    _handler.setStream(sys.stderr)
+    _handler.stream = sys.stderr  # what was there before may be closed: nothing to flush
     _handler.setFormatter(JsonLines(service, instance) if style == "json" else _text)
     root = logging.getLogger()
     root.handlers[:] = [_handler]

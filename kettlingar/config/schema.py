@@ -126,22 +126,27 @@ def _set(merged: Merged, field: Field, value: Any, origin: str) -> None:
         merged.values[field.name] = value
         merged.origins[field.name] = origin
         return
-    setting = _spelled(field.name, origin)
-    shown = "(a secret)" if field.secret else repr(value)[:80]
     try:
         converted = convert(field.kind, value)
     except (ValueError, TypeError, OverflowError) as problem:
-        wrong = f"cannot set {setting}: {shown} is no {name_of(field.kind)}: {problem}"
-        merged.problems.append(_place(origin) + wrong)
+        setting, shown = _shown(field, value, origin)
+        merged.problems.append(f"{setting}: {shown} is no {name_of(field.kind)}: {problem}")
         return
     try:
         for check in field.checks:
             check(converted)
     except ValueError as problem:
-        merged.problems.append(f"{_place(origin)}cannot set {setting} to {shown}: {problem}")
+        setting, shown = _shown(field, value, origin)
+        merged.problems.append(f"{setting} to {shown}: {problem}")
         return
     merged.values[field.name] = converted
     merged.origins[field.name] = origin
+
+
+def _shown(field: Field, value: Any, origin: str) -> tuple[str, str]:
+    """How a problem's sentence begins, and the value in it."""
+    setting = f"{_place(origin)}cannot set {_spelled(field.name, origin)}"
+    return setting, "(a secret)" if field.secret else repr(value)[:80]
 
 
 def unknown_setting(schema: Schema, given: str, origin: str) -> str:
