@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def importable(spec: ServiceSpec) -> list[Problem]:
 
 def _at(spec: ServiceSpec, key: str, why: str) -> Problem:
     file, (line, column) = spec.origins.get(key, (spec.file, (0, 0)))
-    return replace(Problem(file, why, line, column), key=key)
+    return Problem(file, why, line, column, key=key)
 
 
 def _fields(problem: Problem) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def wait(control: Brief, command: Command) -> int:
     if state == "ready":
         _explain(control, [service])
     if answer.get("timed_out"):
-        complain(f"{service} is not {state} after {duration(timeout)}")
+        complain(f"{service} is not {state} after {timeout:g} s")
         return TIMED_OUT
     return NOT_READY
 
