@@ -227,7 +227,7 @@ class Daemon:
         service = self.services.get(name)
         if service is not None:
             return service
-        near = get_close_matches(name, self.services, n=1)
+        near = ["--all"] if name == "all" else get_close_matches(name, self.services, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise NotFound(f"no such service: {name}{hint}")
 

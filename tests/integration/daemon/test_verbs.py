@@ -76,6 +76,7 @@ def test_wait_for_updated_ends_with_the_rollout(one):
 
 def test_all_means_all_services(one):
     before = {name: one.pids(name) for name in ("steady", "sleeper")}
+    assert "did you mean --all?" in one.ctl("restart", "all", check=False).stderr
     one.ctl("restart", "--all")
     assert all(not set(pids) & set(one.pids(name)) for name, pids in before.items())
     one.ctl("stop", "--all")
