@@ -9,7 +9,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-BATCH = 64  # connections before the loop gets its turn
+BATCH = 64  # connections before the loop gets its turn, where they are only passed on
+SERVED = 8  # the same where they are served, which takes longer
 PAUSE = 0.1  # seconds
 FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # What a connection may die of before it is accepted (accept(2)); the next one is no worse for it.
@@ -48,12 +49,14 @@ class Acceptor:
         on_trouble: Callable[[OSError], object],
         *,
         refusal: bytes = b"",
+        batch: int = SERVED,
     ) -> None:
         self._loop = loop
         self.sock = sock
         self._on_connections = on_connections
         self._on_trouble = on_trouble
         self._refusal = refusal
+        self._batch = batch
         self._spare = _spare()
         self._refused: socket.socket | None = None
         self._pause: asyncio.TimerHandle | None = None
@@ -91,7 +94,7 @@ class Acceptor:
     def _accept_batch(self, fds: list[int]) -> OSError | None:
         # What accept() makes a socket object around.
         accept = self.sock._accept  # type: ignore[attr-defined]  # noqa: SLF001
-        for _ in range(BATCH):
+        for _ in range(self._batch):
             try:
                 fds.append(accept()[0])
             except BlockingIOError:

@@ -16,6 +16,7 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 # uvloop rounds timers to milliseconds and so may call a little early.
 EARLY = 0.001  # seconds
+AT_ONCE = 4  # things that expire in one turn of the loop: others want it too
 
 
 class Deadlines(Generic[Thing]):
@@ -77,7 +78,9 @@ class Deadlines(Generic[Thing]):
         self._timer = None
         now = self._loop.time() + EARLY
         try:
-            while self._due:
+            for _ in range(AT_ONCE):
+                if not self._due:
+                    break
                 thing, due = next(iter(self._due.items()))
                 if due > now:
                     break

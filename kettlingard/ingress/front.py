@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kettlingar.transport.acceptor import Acceptor
+from kettlingar.transport.acceptor import BATCH, Acceptor
 from kettlingard.core.listeners import ListenerSpec
 from kettlingard.core.marks import Whose
 from kettlingard.host.accounts import owner_of
@@ -54,7 +54,7 @@ class Front:
         def accepted(fds: list[int]) -> None:
             on_connections(self, fds)
 
-        self._acceptor = Acceptor(loop, sock, accepted, self._trouble, refusal=refusal)
+        self._acceptor = Acceptor(loop, sock, accepted, self._trouble, refusal=refusal, batch=BATCH)
 
     def _trouble(self, error: OSError) -> None:
         if self._loop.time() < self._silent_until:

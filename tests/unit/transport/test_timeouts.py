@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kettlingar.transport.timeouts import Deadlines
+from kettlingar.transport.timeouts import AT_ONCE, Deadlines
 
 
 class Timer:
@@ -92,7 +92,9 @@ def test_ten_thousand_things_need_one_timer(loop, deadlines, expired):
         loop.now += 0.0001
     assert len(loop.timers) == 1
     loop.advance(20)
-    loop.advance(20)
+    while len(deadlines):
+        loop.advance(0)
+        assert len(loop.timers) <= 1
     assert expired == list(range(10_000))
 
 
@@ -175,3 +177,17 @@ def test_after_close_nobody_is_called(loop, deadlines, expired):
     deadlines.close()
     loop.advance(100)
     assert (len(deadlines), expired) == (0, [])
+
+
+def test_of_many_that_expire_at_once_a_few_go_in_each_turn_and_all_in_the_end(
+    loop, deadlines, expired
+):
+    for number in range(3 * AT_ONCE + 1):
+        deadlines.add(number)
+    turns = []
+    loop.advance(10)
+    while len(deadlines):
+        turns.append(len(expired))
+        loop.advance(0)
+    assert turns == [AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE]
+    assert expired == list(range(3 * AT_ONCE + 1))
