@@ -217,16 +217,17 @@ def test_one_write_may_carry_many_chunks():
 
 def test_sigterm_stops_accepting_finishes_what_runs_and_exits_with_0(tmp_path):
     with (
-        served("tests.faults.target", tmp_path, "Target") as one,  # which looks at the code
+        served("tests.compat.gate", tmp_path, "Gate") as one,  # which looks at the code
         socket.create_connection((one.host, one.port), 5) as before,
         ThreadPoolExecutor(1) as thread,
     ):
-        before.sendall(b"GET /slow?seconds=0.4 HTTP/1.1\r\nHost: x\r\n\r\n")
+        before.sendall(f"GET /wait?folder={tmp_path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         answer = thread.submit(before.recv, 4096)
-        one.client.call("seen")  # read after the other: so that one runs
+        wait_for((tmp_path / "runs").exists, what="it runs")
         os.kill(one.pid, signal.SIGTERM)
-        wait_for(lambda: not accepts(one), 2, "new connections are refused")
+        wait_for(lambda: not accepts(one), what="new connections are refused")
         assert not answer.done()
+        (tmp_path / "open").touch()
         assert b" 200 " in answer.result(5)
         while not ended(one.pid):
             os.kill(one.pid, signal.SIGTERM)  # again and again: it ends in order all the same
