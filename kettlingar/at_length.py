@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,6 @@ from kettlingar.api.takeover import TAKEN, Takeover
 from . import respond
 from .exchange import WRITTEN, Exchange
 from .serving import Session
-from .stepping import Resumed
 from .turns import turns
 
 FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are written
@@ -89,29 +89,21 @@ async def _stream(exchange: Exchange, generator: Any) -> None:
 
 
 async def _joined(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:
-    """Write the items: many in one go while they come without a pause, at once before each pause."""
+    """Write the items: many in one go while they come without a pause, at once when there is one."""
+    call_soon, request = asyncio.get_running_loop().call_soon, exchange.request
     turn = turns()
     enough = FIRST if turn.wanted else FLUSH_AT
-    while True:
-        running = generator.__anext__().__await__()
-        try:
-            waits_for = next(running)
-        except StopIteration as made:
-            value = made.value
-        except StopAsyncIteration:
-            return
-        else:
-            writer.flush()
-            try:
-                value = await Resumed(running, waits_for)
-            except StopAsyncIteration:
-                return
-        if exchange.request.given_away:
+    async for value in generator:
+        if request.given_away:
             continue
+        waits = len(writer.buffer) > 0
         if writer.item(value) >= enough:
             enough = FLUSH_AT
             await writer.flushed()
             await turn.next()  # others want the loop too
+        elif not waits:
+            # The loop's next turn comes as soon as the generator waits, and not before.
+            call_soon(writer.flush)
 
 
 async def _head_of_stream(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kettlingar.transport.fdpass import close_all, give, tagging
 from kettlingar.transport.stream import SocketStream
 from kettlingar.wire.fdtags import FdTag
-from kettlingar.wire.rpc import CallWriter, Failure, Item, ReplyReader, Result, StreamEnd
+from kettlingar.wire.rpc import CallWriter, Failure, Items, ReplyReader, Result, StreamEnd
 
 from .endpoints import Link
 
@@ -52,6 +52,7 @@ class CallConnection:
         self._asked = False  # and not answered to the end
         self._answered = False  # by a byte at least
         self._paused = False
+        self._ahead = 0  # items that nobody has taken yet
         self._events: deque[Any] = deque()
         self._waiter: asyncio.Future[Answer | None] | None = None
         self._end: Exception | None = None
@@ -109,7 +110,7 @@ class CallConnection:
             raise OSError("the reply names a descriptor that did not come")
         return give(tag, self._fds.popleft())
 
-    async def event(self) -> Item | Result | StreamEnd:
+    async def event(self) -> Items | Result | StreamEnd:
         """Return the next part of the reply; raise what the service, or the connection, raised."""
         while not self._events:
             if self._end is not None:
@@ -120,9 +121,10 @@ class CallConnection:
             except asyncio.CancelledError:
                 self.close()  # the rest of this reply must not meet the next call
                 raise
-        event: Item | Result | StreamEnd | Failure = self._events.popleft()
-        if isinstance(event, Item):
-            if self._paused and len(self._events) < AHEAD:
+        event: Items | Result | StreamEnd | Failure = self._events.popleft()
+        if isinstance(event, Items):
+            self._ahead -= len(event.values)
+            if self._paused and self._ahead < AHEAD:
                 self._go_on()
             return event
         self._over(event)
@@ -131,17 +133,9 @@ class CallConnection:
         return event
 
     async def values(self) -> list[Any]:
-        """Return the next items of a stream, of all that have come; none: it has ended."""
-        first = await self.event()
-        if not isinstance(first, Item):
-            return []
-        found = [first.value]
-        events = self._events
-        while events and type(events[0]) is Item:
-            found.append(events.popleft().value)
-        if self._paused and len(events) < AHEAD:
-            self._go_on()
-        return found
+        """Return the next items of a stream, as many as came at once; none: it has ended."""
+        event = await self.event()
+        return event.values if isinstance(event, Items) else []
 
     def _go_on(self) -> None:
         self._paused = False
@@ -169,11 +163,17 @@ class CallConnection:
             self.close()  # nobody asked anything
             return
         self._answered = True
-        self._events += self._reader.feed(data)
-        if len(self._events) > AHEAD:
+        self._read(data)
+        self._wake()
+
+    def _read(self, data: bytes) -> None:
+        for event in self._reader.feed(data):
+            self._events.append(event)
+            if isinstance(event, Items):
+                self._ahead += len(event.values)
+        if self._ahead > AHEAD:
             self._paused = True
             self.stream.pause()
-        self._wake()
 
     def _over(self, last: Result | StreamEnd | Failure) -> None:
         """The reply has been read to its end: only now may another call begin."""

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from kettlingar.wire.rpc import Failure, Item, Result, StreamEnd
+from kettlingar.wire.rpc import Failure, Items, Result, StreamEnd
 
 from .calling import CallConnection, NotExecutedError
 from .endpoints import Endpoint, FileEndpoint, Link, PathEndpoint, SocketEndpoint
@@ -193,12 +193,14 @@ class Client:
     disconnect = close  # a kitten's name for it
 
 
-def _unusual(connection: CallConnection, reply: Result | Failure | Item | StreamEnd) -> ReplyStream:
+def _unusual(
+    connection: CallConnection, reply: Result | Failure | Items | StreamEnd
+) -> ReplyStream:
     """What a call gives that was not answered by a plain value; raise what the service did."""
     if isinstance(reply, Failure):
         raise reply.exception
-    if isinstance(reply, Item):
-        return ReplyStream(connection, [reply.value])
+    if isinstance(reply, Items):
+        return ReplyStream(connection, reply.values)
     return ReplyStream(None, [])
 
 

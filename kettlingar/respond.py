@@ -52,14 +52,15 @@ class _Starts:
     """Beginnings of heads, made once a second each, since they hold the Date (RFC 9110, 6.6.1)."""
 
     def __init__(self) -> None:
-        self.until = 0.0  # the next second, when `made` is to be renewed
+        self.since = self.until = 0  # the second for which they are
         self.made: dict[tuple[int, str, bool], bytes] = {}
 
     def get(self, status: int, mimetype: str, close: bool = False) -> bytes:
         """Return status line, Date, Content-Type and Connection, without the blank line."""
         now = time.time()
-        if now >= self.until or now < self.until - 1:
-            self.until = int(now) + 1
+        if not self.since <= now < self.until:
+            self.since = int(now)
+            self.until = self.since + 1
             self.made.clear()
         key = status, mimetype, close
         made = self.made.get(key)
@@ -178,7 +179,9 @@ def plainly(
         body = value.data.encode("utf-8", "surrogateescape")
     else:
         return None
-    start = _starts.get(status, mimetype, close=close)
+    start = _starts.made.get((status, mimetype, close))
+    if start is None or not _starts.since <= time.time() < _starts.until:
+        start = _starts.get(status, mimetype, close=close)
     return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body)
 
 
@@ -201,8 +204,8 @@ def _promised(first: HttpResult) -> int | None:
 class StreamWriter:
     """Writes a generator's items as chunks, many to a write while nobody has to wait."""
 
-    __slots__ = ("_buffer", "_chunked", "_close", "_encode", "_encoders", "_ended", "_kind", "_mimetype", "_plain",
-                 "_sink", "begun", "left", "status")  # fmt: skip
+    __slots__ = ("_chunked", "_close", "_encode", "_encoders", "_ended", "_kind", "_mimetype", "_plain",
+                 "_sink", "begun", "buffer", "left", "status")  # fmt: skip
 
     def __init__(self, sink: Sink, kind: Kind, encoders: Encoders, *, chunked: bool) -> None:
         """`chunked` is false for HTTP/1.0: there the close marks the end (RFC 9112, 6.3)."""
@@ -213,7 +216,7 @@ class StreamWriter:
         self._chunked = chunked
         self._close = not chunked
         self._mimetype: str | None = None
-        self._buffer = bytearray()
+        self.buffer = bytearray()  # what waits to be flushed
         self._ended = False
         self._plain = False  # begun, with nothing but chunks of plain values to come
         self.begun = False
@@ -235,7 +238,7 @@ class StreamWriter:
         self._plain = self._chunked and first.mimetype is None
         if first.mimetype == EVENT_STREAM:
             extra.append(("Cache-Control", "no-store"))
-        self._buffer += head(
+        self.buffer += head(
             first.http_code,
             "" if self.status in NO_BODY else first.mimetype or self._kind.mimetype,
             close=self._close or self._sink.closing,
@@ -249,21 +252,21 @@ class StreamWriter:
             data = self._encode(value)
             if self._kind is Kind.JSON:
                 data += b"\n"
-            self._buffer += chunk(data)
-            return len(self._buffer)
+            self.buffer += b"%x\r\n%b\r\n" % (len(data), data)  # a chunk, as below
+            return len(self.buffer)
         result = as_result(value)
         if not self.begun:
             self.begin(result)
             if (result.mimetype and not result.data) or self.status in NO_BODY:
-                return len(self._buffer)
+                return len(self.buffer)
         data = self._item_bytes(result)
         if self.left is not None:
             self.left -= len(data)
             if self.left < 0:
                 raise ValueError("the answer is longer than its Content-Length")
         if data:
-            self._buffer += chunk(data) if self._chunked else data
-        return len(self._buffer)
+            self.buffer += chunk(data) if self._chunked else data
+        return len(self.buffer)
 
     def cut_off(self, error: dict[str, object]) -> None:
         """The head is out: the error is the last item, and the end mark stays away.
@@ -294,15 +297,15 @@ class StreamWriter:
         if self.left:
             raise ValueError(f"the answer is {self.left} bytes shorter than its Content-Length")
         if self._chunked:
-            self._buffer += LAST_CHUNK
+            self.buffer += LAST_CHUNK
         self._ended = True
         self.flush()
 
     def flush(self) -> None:
         """Hand what waits to the sink."""
-        if self._buffer:
-            self._sink.send(self._buffer)
-            self._buffer = bytearray()
+        if self.buffer:
+            self._sink.send(self.buffer)
+            self.buffer = bytearray()
 
     async def flushed(self) -> None:
         """Hand over what waits, and let a slow reader slow us down."""

@@ -122,9 +122,7 @@ class Usual:
         except BaseException as error:  # noqa: BLE001  it is raised again, where it becomes an answer
             return Made(request, None, error)
         try:
-            answer = None
-            if not connection.closing:
-                answer = plainly(value, self._kind, self._encode, close=self.closes)
+            answer = plainly(value, self._kind, self._encode, close=self.closes)
         except Exception:  # noqa: BLE001  as above
             answer = None
         return Made(request, value, None) if answer is None else answer

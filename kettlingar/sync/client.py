@@ -10,7 +10,7 @@ from typing import Any
 
 from kettlingar.errors import NotRunning
 from kettlingar.transport.unixpath import StrPath
-from kettlingar.wire.rpc import Item, Result
+from kettlingar.wire.rpc import Items, Result
 
 from .connection import Connection, NotExecutedError
 from .lines import Line, by_control_path, by_files
@@ -106,7 +106,7 @@ class BlockingClient:
         A method that does not stream has one item: its result.
         """
         result = self.call(name, *args, **kwargs)
-        return result if isinstance(result, BlockingStream) else BlockingStream(Item(result))
+        return result if isinstance(result, BlockingStream) else BlockingStream(Items([result]))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """`client.meow()` is `client.call("meow")`."""

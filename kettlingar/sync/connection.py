@@ -23,7 +23,7 @@ from kettlingar.wire.fdtags import FdTag
 from kettlingar.wire.rpc import (
     CallWriter,
     Failure,
-    Item,
+    Items,
     ReplyReader,
     Result,
     StreamEnd,
@@ -32,7 +32,7 @@ from kettlingar.wire.rpc import (
 
 from .lines import Line
 
-Reply = Item | Result | StreamEnd
+Reply = Items | Result | StreamEnd
 
 READ_SIZE = 64 * 1024  # bytes
 RESET_WAIT = 50  # milliseconds that a reset may come behind a FIN
@@ -165,7 +165,7 @@ class Connection:
         while not self._events:
             self._read()
         event = self._events.popleft()
-        if isinstance(event, Item):
+        if isinstance(event, Items):
             return event
         if not self._reader.untouched:
             self._reader = ReplyReader(resolve=self._resolve)

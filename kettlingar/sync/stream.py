@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kettlingar.wire.rpc import Item, StreamEnd
+from kettlingar.wire.rpc import Items, StreamEnd
 
 from .connection import Connection
 
@@ -15,37 +15,41 @@ class BlockingStream(Iterator[Any]):
 
     def __init__(
         self,
-        first: Item | StreamEnd,
+        first: Items | StreamEnd,
         connection: Connection | None = None,
         released: Callable[[Connection], None] | None = None,
     ) -> None:
-        self._next: Item | StreamEnd | None = first
         self._connection = connection  # None: `first` is all there is
         self._released = released
-        if isinstance(first, StreamEnd):
-            self._release()
+        self._come: Iterator[Any] = iter(())
+        self._take(first)
 
     def __next__(self) -> Any:
-        reply, self._next = self._next, None
-        if reply is None and self._connection is not None:
-            reply = self._read(self._connection)
-        if isinstance(reply, Item):
-            return reply.value
-        self._release()
-        raise StopIteration
+        while True:
+            for value in self._come:
+                return value
+            if self._connection is None:
+                raise StopIteration
+            self._take(self._read(self._connection))
 
-    def _read(self, connection: Connection) -> Item | StreamEnd:
+    def _take(self, reply: Items | StreamEnd) -> None:
+        if isinstance(reply, Items):
+            self._come = iter(reply.values)
+        else:
+            self._release()
+
+    def _read(self, connection: Connection) -> Items | StreamEnd:
         try:
             reply = connection.reply(renew=True)
         except BaseException:
             self._release()
             raise
-        assert isinstance(reply, (Item, StreamEnd))
+        assert isinstance(reply, (Items, StreamEnd))
         return reply
 
     def close(self) -> None:
         """Read no more; the service's method is ended."""
-        self._next = None
+        self._come = iter(())
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

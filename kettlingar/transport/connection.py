@@ -161,7 +161,7 @@ class Connection(Answers):
         self.written += len(made)
         if not self.stream.write(made):
             self._fell_behind()
-        elif not usual.closes:
+        elif not (usual.closes or self._requests.draining):
             self._running = False
             self._timers.idle.touch(self)
             return

@@ -15,7 +15,7 @@ from .http11 import END, End, Limits, Refusal
 
 _MAX_SIZE_LINE: Final = 272  # 16 digits, and 256 bytes of chunk extension
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e\x80-\xff]*)?")
-_USUAL_SIZES: Final = {b"%x" % size: size for size in range(1, 4096)}
+_USUAL_SIZES: Final = {b"\r\n%x" % size: size for size in range(1, 4096)}  # behind a chunk
 _TRAILER: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*")
 _CONTROLS: Final = frozenset(  # what a sender must not put into a trailer (RFC 9110, 6.5.1)
     b"authorization connection content-encoding content-length content-range content-type cookie"
@@ -75,18 +75,23 @@ class ChunkedBody:
 
     def _usual_chunks(self, data: bytes, at: int, out: Pieces) -> int:
         """Takes the small, complete, unadorned chunks, of which streams are made."""
-        while True:
-            start = data.find(b"\r\n", at, at + 5) + 2
-            size = _USUAL_SIZES.get(data[at : start - 2]) if start > 1 else None
-            if size is None or size > self._room:
-                return at
-            end = start + size
-            if data[end : end + 2] != b"\r\n":
-                return at
-            out.append(data[start:end])
+        room, take = self._room, out.append
+        line = data.find(b"\r\n", at, at + 5)
+        size = _USUAL_SIZES.get(b"\r\n" + data[at:line]) if line > 0 else None
+        while size is not None and size <= room:
+            start, end = line + 2, line + 2 + size
+            line = data.find(b"\r\n", end + 2, end + 7)
+            # This chunk's end and the next one's size, in one look.
+            size_after = _USUAL_SIZES.get(data[end:line]) if line > 0 else None
+            if size_after is None and data[end : end + 2] != b"\r\n":
+                break
+            take(data[start:end])
             at = end + 2
             if not self._whole:
-                self._room -= size
+                room -= size
+            size = size_after
+        self._room = room
+        return at
 
     def _size(self, data: bytes, at: int, out: Pieces) -> tuple[int, bool]:
         end = data.find(b"\r\n", at, at + _MAX_SIZE_LINE + 2)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kettlingar.errors import BadRequest
 
 from ._json import from_json, json_encoder, to_json
-from ._msgpack import from_msgpack, msgpack_encoder, to_msgpack
+from ._msgpack import from_msgpack, from_msgpacks, msgpack_encoder, to_msgpack
 from .fdtags import Resolve
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "from_form",
     "from_json",
     "from_msgpack",
+    "from_msgpacks",
     "from_query",
     "json_encoder",
     "msgpack_encoder",

@@ -1,8 +1,8 @@
 """The pure half of every client: a call -> bytes, bytes -> its reply.
 
     plain answer   Result
-    stream         Item*  StreamEnd         the end mark came
-                   Item*  Failure           the service said what went wrong, or broke off
+    stream         Items*  StreamEnd        the end mark came
+                   Items*  Failure          the service said what went wrong, or broke off
 
 Each chunk of a stream is one item. A service that fails within a stream sends the error
 as its last item and closes without the end mark, so an item that looks like an error is
@@ -27,12 +27,12 @@ from ._replies import (
     is_nothing,
 )
 from ._values import Value
-from .content import Kind, from_json, from_msgpack, kind_of
+from .content import Kind, from_json, from_msgpack, from_msgpacks, kind_of
 from .fdtags import Resolve
 from .http11 import END, Limits, Refusal, ResponseHead
 
 __all__ = [
-    "CallWriter", "Failure", "Item", "ReplyReader", "Result", "StreamEnd", "reply_elsewhere",
+    "CallWriter", "Failure", "Items", "ReplyReader", "Result", "StreamEnd", "reply_elsewhere",
 ]  # fmt: skip
 
 # A client trusts its service more than a service trusts its clients.
@@ -41,13 +41,13 @@ REPLY_LIMITS: Final = Limits(max_body=2**30)
 _MOST_USUAL: Final = 512  # bytes of a head that is remembered
 
 
-class Item(Value):
-    """One item of a stream."""
+class Items(Value):
+    """Items of a stream, in their order: as many as were read at once."""
 
-    __slots__ = ("value",)
+    __slots__ = ("values",)
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
 
 
 class Result(Value):
@@ -98,7 +98,7 @@ def _usual_head(head: bytes) -> tuple[int, Kind] | None:
     return int(length), kind
 
 
-ReplyEvent = Item | Result | StreamEnd | Failure
+ReplyEvent = Items | Result | StreamEnd | Failure
 
 
 class ReplyReader:
@@ -109,7 +109,7 @@ class ReplyReader:
     """
 
     __slots__ = ("_decode", "_done", "_error_in", "_head", "_held", "_limits", "_mark", "_method",
-                 "_parser", "_parts", "_resolve", "_streams")  # fmt: skip
+                 "_msgpack", "_parser", "_parts", "_resolve", "_streams")  # fmt: skip
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class ReplyReader:
         self._decode: Callable[[bytes], Any] = bytes
         self._streams = False
         self._parts: list[bytes] = []  # of an answer that is no stream
-        self._held: Item | None = None  # an item that may be the error at a stream's end
+        self._held: dict[str, Any] | None = None  # an item that may be the error at a stream's end
         return parser
 
     def eof(self) -> list[ReplyEvent]:
@@ -177,48 +177,67 @@ class ReplyReader:
         parser = self._parser or self._begin_parsing()
         if self._held is not None:
             self._done = True
-            error = self._error_in(self._held.value)
+            error = self._error_in(self._held)
             return [Failure(failure_in_stream(error or {}), keep_alive=False)]
         return self._read(parser.eof())
 
     def _read(self, events: Sequence[Any]) -> list[ReplyEvent]:
         out: list[ReplyEvent] = []
+        pieces: list[bytes] = []
         for event in events:
+            if type(event) is bytes:
+                pieces.append(event)
+                continue
+            self._take(pieces, out)
+            pieces = []
             if self._done:
                 break
-            if type(event) is bytes:
-                self._take(event, out)
-            elif event is END:
+            if event is END:
                 self._end(out, alone=event is events[-1])
             elif isinstance(event, Refusal):
                 self._fail(OSError(event.message), out)
             else:
                 self._begin(event)
+        self._take(pieces, out)
         return out
 
     def _begin(self, head: ResponseHead) -> None:
         self._head = head
-        self._decode = body_reader(head.headers.get("content-type", ""), self._resolve)
+        content_type = head.headers.get("content-type", "")
+        self._decode = body_reader(content_type, self._resolve)
+        self._msgpack = kind_of(content_type) is Kind.MSGPACK
         self._streams = head.status < 300 and "transfer-encoding" in head.headers
-        self._mark, self._error_in = errors_of(head.headers.get("content-type", ""))
+        self._mark, self._error_in = errors_of(content_type)
 
-    def _take(self, data: bytes, out: list[ReplyEvent]) -> None:
+    def _take(self, pieces: list[bytes], out: list[ReplyEvent]) -> None:
+        if self._done or not pieces:
+            return
         if not self._streams:
-            self._parts.append(data)
+            self._parts += pieces
             return
-        if self._held is not None:
-            out.append(self._held)
-            self._held = None
+        values = [] if self._held is None else [self._held]
+        self._held = None
+        problem = self._decode_all(pieces, values)
+        last = values[-1] if values and problem is None else None
+        if type(last) is dict and self._mark in last and self._error_in(last) is not None:
+            self._held = values.pop()
+        if values:
+            out.append(Items(values))
+        if problem is not None:
+            self._fail(OSError(f"cannot read an item of the stream: {problem}"), out)
+
+    def _decode_all(self, pieces: list[bytes], values: list[Any]) -> Exception | None:
+        """Add what the pieces hold to `values`; return why the next one cannot be read."""
+        many = from_msgpacks(pieces) if self._msgpack else None
+        if many is not None:
+            values += many
+            return None
         try:
-            item = Item(self._decode(data))
+            for piece in pieces:
+                values.append(self._decode(piece))
         except (OSError, ValueError) as error:
-            self._fail(OSError(f"cannot read an item of the stream: {error}"), out)
-            return
-        value = item.value
-        if type(value) is dict and self._mark in value and self._error_in(value) is not None:
-            self._held = item
-        else:
-            out.append(item)
+            return error
+        return None
 
     def _end(self, out: list[ReplyEvent], *, alone: bool) -> None:
         assert self._head is not None
@@ -228,7 +247,7 @@ class ReplyReader:
         keep_alive = self._head.keep_alive and alone and self._parser.is_idle
         if self._streams:
             if self._held is not None:
-                out.append(self._held)
+                out.append(Items([self._held]))
             out.append(StreamEnd(keep_alive))
             return
         body = b"".join(self._parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kettlingar.tlskitten import TLSKitten
-from kettlingar.wire.rpc import CallWriter, Failure, Item, ReplyReader, Result
+from kettlingar.wire.rpc import CallWriter, Failure, Items, ReplyReader, Result
 
 from .kitten import Behaviour
 
@@ -32,7 +32,7 @@ class ByTls:
 
     async def items(self, name, /, *args, **kwargs):
         events = await self._events(name, args, kwargs)
-        return [event.value for event in events if isinstance(event, Item)]
+        return [one for event in events if isinstance(event, Items) for one in event.values]
 
     async def _events(self, name: str, args: Any, kwargs: Any) -> list[Any]:
         calls = CallWriter(f"localhost:{self._service.port}", "", self._service.secret, lambda _: _no_file)

@@ -1,5 +1,7 @@
 """Calls as bytes, and replies as values and exceptions."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from kettlingar.errors import (
 from kettlingar.wire.content import decode_body, to_json, to_msgpack
 from kettlingar.wire.fdtags import FdTag
 from kettlingar.wire.http11 import Limits
-from kettlingar.wire.rpc import CallWriter, Failure, Item, ReplyReader, Result, StreamEnd
+from kettlingar.wire.rpc import CallWriter, Failure, Items, ReplyReader, Result, StreamEnd
 from kettlingar.wire.streaming import LAST_CHUNK, chunk
 from tests.unit.wire.wire_help import few, parse
 
@@ -68,7 +70,9 @@ def test_descriptors_are_counted_after_encoding():
 
 
 def test_odd_names_are_encoded_and_cannot_change_the_request():
-    assert parse(CallWriter().write("a/../b c?d\r\n", (), {}))[0].path == "/a%2F..%2Fb%20c%3Fd%0D%0A"
+    assert (
+        parse(CallWriter().write("a/../b c?d\r\n", (), {}))[0].path == "/a%2F..%2Fb%20c%3Fd%0D%0A"
+    )
     for options in ({"token": "a\r\nX: y"}, {"host": "a\nb"}, {"prefix": "a\r\n"}):
         with pytest.raises(ValueError, match="cannot call 'purr'"):
             CallWriter(**options).write("purr", (), {})
@@ -92,10 +96,26 @@ def stream(*chunks, mimetype=JSON):
     return head.encode() + b"".join(chunks)
 
 
+def Item(value):
+    """One of them, as an event."""
+    return Items([value])
+
+
 def read(*pieces, eof=False, **options):
     reader = ReplyReader(**options)
     events = [event for piece in pieces for event in reader.feed(piece)]
-    return events + (reader.eof() if eof else [])
+    return one_by_one(events + (reader.eof() if eof else []))
+
+
+def one_by_one(events):
+    """How many items were read at once is nobody's business."""
+    for event in events:
+        assert not isinstance(event, Items) or event.values
+    return [
+        one
+        for event in events
+        for one in (map(Item, event.values) if isinstance(event, Items) else [event])
+    ]
 
 
 def failure(*pieces, eof=False):
@@ -337,3 +357,62 @@ def test_any_split_of_a_reply_is_the_same_reply(items, size):
     for data in (stream(*chunks, LAST_CHUNK), answer(200, to_json(items))):
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
         assert read(*pieces, eof=True) == read(data)
+
+
+# --- many items at once ---------------------------------------------------------
+
+
+def read_stream(*bodies):
+    return read(stream(*map(chunk, bodies), LAST_CHUNK, mimetype=MSGPACK), eof=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [{"n": n, "name": "item", "ok": True} for n in range(3000)],
+        [{"deep": [{"a": [n, {"b": n / 3}]}]} for n in range(600)],
+        [n / 7 for n in range(500)],
+        ["text", b"bytes", None, [], {}, {1: 2}, -1, 2**63],
+        [2**70, {"far": -(2**80)}],
+        ["x" * 5000, {"small": 1}],
+    ],
+    ids=lambda values: repr(values)[:20],
+)
+def test_many_items_of_one_read_are_what_each_of_them_is(values):
+    *items, end = read_stream(*map(to_msgpack, values))
+    assert [item.values[0] for item in items] == values
+    assert end == StreamEnd(keep_alive=True)
+
+
+SHORT = b"\xca\x3f\x80\x00\x00"  # 1.0 in four bytes
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"\x82\xa1a\x01\xa1a\x02",
+        b"\x81\xa1x\x82\xa1a\x01\xa1a\x02",
+        b"\x83\xa1a\x01\xa1a\x02\xa1f" + SHORT,  # the float is longer in eight bytes
+        b"\x83\x01\x01\x01\x02\x02" + SHORT,
+        b"\x81\xa1a",  # with the next one it would be whole
+        b"\x01\x02",
+        b"\xc1",
+    ],
+)
+def test_a_broken_item_among_many_is_found(broken):
+    good = to_msgpack({"n": 1})
+    for bodies in ([good, broken, good], [broken, b"\x01", b"\x01"], [broken]):
+        *items, last = read_stream(*bodies)
+        assert isinstance(last, Failure)
+        assert len(items) == bodies.index(broken)
+
+
+def test_short_floats_are_items_like_others():
+    bodies = [b"\x81\xa1f" + SHORT, to_msgpack({"n": 0xCA})]
+    assert read_stream(*bodies)[:2] == [Item({"f": 1.0}), Item({"n": 0xCA})]
+
+
+def test_moments_are_items_like_others():
+    stamp = b"\xd6\xff\x00\x00\x00\x00"
+    moment = datetime(1970, 1, 1, tzinfo=UTC)
+    assert read_stream(stamp, to_msgpack(1), stamp)[:3] == [Item(moment), Item(1), Item(moment)]
