@@ -15,6 +15,7 @@ import socket
 import termios
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from errno import ENOBUFS, ENOMEM, ETOOMANYREFS
 from functools import cache
 from typing import Any
@@ -37,7 +38,7 @@ MSG_CMSG_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 IN_MEMFD = b"\xc1"
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
-_encode = msgspec.msgpack.Encoder().encode
+encoded = msgspec.msgpack.Encoder().encode  # as it travels
 
 
 def channel_pair() -> tuple[socket.socket, socket.socket]:
@@ -122,6 +123,12 @@ class Channel:
             self._flush()
             if self._queue and self._retry is None:
                 self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def nudge(self, packet: bytes) -> None:
+        """Send an encoded message that matters only where the other side has read all before it."""
+        if not (self._queue or self.closed):
+            with suppress(OSError):
+                self._sock.send(packet)
 
     def _writable(self) -> None:
         self._flush()
@@ -247,7 +254,7 @@ def _passes(error: OSError) -> bool:
 
 
 def _pack(message: Any, fds: Sequence[int]) -> tuple[bytes, Sequence[int]]:
-    packet = _encode(message)
+    packet = encoded(message)
     large = len(packet) > MAX_PACKET
     if len(packet) > MAX_MESSAGE:
         raise ValueError(f"cannot send a message of {len(packet)} bytes: {MAX_MESSAGE} at most")

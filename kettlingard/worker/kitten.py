@@ -12,7 +12,7 @@ from typing import Any
 
 from kettlingar._version import __version__
 from kettlingar.transport import messages
-from kettlingar.transport.channel import Channel
+from kettlingar.transport.channel import Channel, encoded
 from kettlingar.transport.fdpass import close_all
 from kettlingard.core.spec import ServiceSpec
 from kettlingard.core.vocabulary import (
@@ -35,6 +35,7 @@ from .questions import Questions
 
 log = logging.getLogger(__name__)
 
+READ_THIS = encoded(messages.Ping(number=0, silent=True))
 SILENT = 2.0  # seconds that a worker may live on without its channel
 
 
@@ -95,8 +96,12 @@ class Kitten(Worker):
         keys = self.launch.spec.service
         if keys.watchdog > 0:
             rhythm = self.launch.rhythms.of(keys.watchdog, keys.watchdog_timeout)
-            self._pulse = Pulse(rhythm, self._questions.ping, self._unread, self._tell)
+            self._pulse = Pulse(rhythm, self._questions.ping, self._nudge, self._unread, self._tell)
             self._pulse.begin(trusted=trusted)
+
+    def _nudge(self) -> None:
+        if self._channel is not None:
+            self._channel.nudge(READ_THIS)
 
     def _unread(self) -> bool:
         return self._channel is not None and self._channel.unread

@@ -47,7 +47,7 @@ class Rhythm:
     def _ask(self) -> None:
         self._timer = self.loop.call_later(self.timeout / 2, self._look)
         for pulse in self._members:
-            pulse.ask(0)
+            pulse.nudge()
 
     def _look(self) -> None:
         self._wait()
@@ -73,19 +73,20 @@ class Rhythms:
 class Pulse:
     """The watchdog of one worker, from `begin` to `stop`.
 
-    `ask(number)` wants an answer to that number; 0: it is enough that it is read. `unread()`
-    says whether something that it was sent has not been.
+    `ask(number)` wants an answer to that number; `nudge()` sends it something to read, and
+    `unread()` says whether something that it was sent has not been read.
     """
 
     def __init__(
         self,
         rhythm: Rhythm,
         ask: Callable[[int], None],
+        nudge: Callable[[], None],
         unread: Callable[[], bool],
         tell: Callable[[Event], None],
     ) -> None:
         self._rhythm, self._loop = rhythm, rhythm.loop
-        self.ask, self.unread = ask, unread
+        self.ask, self.nudge, self.unread = ask, nudge, unread
         self._tell = tell
         self._state: Watchdog | None = None  # None: it is trusted
         self._owed = False  # its next answer is news

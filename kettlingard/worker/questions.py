@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from kettlingar.transport import messages
 
-READ_THIS = messages.Ping(number=0, silent=True)
-
 
 class Questions:
     """The questions to one worker that have no answer yet."""
@@ -22,9 +20,8 @@ class Questions:
         self._dump: asyncio.Future[str] | None = None
 
     def ping(self, number: int) -> None:
-        """Is its loop alive? Nobody waits here: the watchdog hears of the answer, or sees (0)
-        that this is read."""
-        self._say(messages.Ping(number, self._loop.time()) if number else READ_THIS)
+        """Is its loop alive? Nobody waits here: the watchdog hears of the answer."""
+        self._say(messages.Ping(number=number, sent=self._loop.time()))
 
     async def pong(self, seconds: float) -> None:
         """Wait for a new Pong, if it comes within `seconds`."""

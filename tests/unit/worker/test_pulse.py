@@ -51,7 +51,9 @@ class Worker:
     def __init__(self, loop, rhythm, *, trusted=True):
         self.loop, self.hangs, self.heard, self.told = loop, False, [], []
         self.waiting = []
-        self.pulse = Pulse(rhythm, self.ask, lambda: bool(self.waiting), self.told.append)
+        self.pulse = Pulse(
+            rhythm, self.ask, lambda: self.ask(0), lambda: bool(self.waiting), self.told.append
+        )
         self.pulse.begin(trusted=trusted)
 
     def ask(self, number):
@@ -176,7 +178,7 @@ def test_who_is_ended_at_a_miss_is_asked_no_more(loop, rhythm):
         worker.told.append(event)
         worker.pulse.stop()
 
-    worker.pulse = Pulse(rhythm, worker.ask, lambda: True, ended)
+    worker.pulse = Pulse(rhythm, worker.ask, lambda: None, lambda: True, ended)
     worker.pulse.begin(trusted=False)
     loop.until(60)
     assert worker.heard[-1] == (10, 1)
