@@ -84,10 +84,13 @@ class MetricsPage:
 
     async def close(self) -> None:
         """Answer nobody any more."""
+        self._leave()
+        await self._server.drain(0.0)
+
+    def _leave(self) -> None:
         if self._again is not None:
             self._again.cancel()
         if self._acceptor is not None:
             self._acceptor.close()
             if is_path(self._stream):
                 Path(self._stream).unlink(missing_ok=True)
-        await self._server.drain(0.0)
