@@ -186,33 +186,29 @@ class Server:
         for connection in left:
             connection.abort()
 
+    def _giver(self, connection: Connection) -> Observer | None:
+        """Who has given us the connection, where another one could go on with it."""
+        origin = origin_of(connection)
+        stays = origin.introduced or origin.trusted or not origin.number
+        return None if stays else self._observer
+
     def _give_back(self, connection: Connection) -> bool:
         """Its client has not spoken yet: closing it now would look like a request that was lost."""
-        origin = origin_of(connection)
-        if origin.introduced:
-            return False
-        observer = self._observer
-        if observer is None or origin.trusted or not origin.number or not observer.takes_back:
-            return False
-        if not connection.give_back():
+        giver = self._giver(connection)
+        if giver is None or not giver.takes_back or not connection.give_back():
             return False
         self.connections.discard(connection)
-        observer.returned(origin)
+        giver.returned(origin_of(connection))
         return True
 
     def _move(self, connection: Connection) -> bool:
         """Its client may be writing the next request: closing it now would lose that."""
-        origin = origin_of(connection)
-        if origin.introduced:
-            return False
-        observer = self._observer
-        if observer is None or origin.trusted or not origin.number or not observer.moves:
-            return False
-        sock = connection.give_away()
-        if sock is None:
+        giver = self._giver(connection)
+        sock = connection.give_away() if giver is not None and giver.moves else None
+        if giver is None or sock is None:
             return False
         self.connections.discard(connection)
-        observer.moved(origin, sock)
+        giver.moved(origin_of(connection), sock)
         return True
 
     # --- one request ----------------------------------------------------------

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections import Counter
+from contextlib import suppress
 
+import msgspec
 import pytest
 
-from kettlingar.transport.messages import Progress
+from kettlingar.transport.channel import Channel, channel_pair
+from kettlingar.transport.fdpass import close_all, recv_fds
+from kettlingar.transport.messages import Connections, FromWorker, Progress, ToWorker
 from kettlingard.core.custody import Touch
 from kettlingard.ingress.worker import CREDIT
 from tests.integration.ingress.conftest import GET, Client, fact, touch
@@ -129,6 +134,32 @@ def test_a_worker_that_speaks_of_anothers_connections_is_not_believed(run_async,
             await fact(lambda: touch(f, honest) is Touch.READ)
             await f.kill(honest)
             assert b"503" in await clients[0].answer()
+
+    run_async(go())
+
+
+def test_connections_that_have_come_together_go_to_a_worker_in_one_message(run_async, farm):
+    async def go() -> None:
+        async with farm() as f:
+            host, _, port = f.listen().rpartition(":")
+            ours, theirs = channel_pair()
+            channel = Channel(f.loop, ours, FromWorker, lambda *_: None, lambda: None)
+            # They are in the kernel's backlog: the loop has had no turn yet.
+            clients = [socket.create_connection((host, int(port))) for _ in range(8)]
+            f.ingress.admit(1, channel)
+            await fact(lambda: f.ingress.in_flight(1) == 8)
+            said = []
+            with suppress(BlockingIOError):
+                while True:
+                    data, fds = recv_fds(theirs, 1 << 16)
+                    close_all(fds)
+                    said.append((msgspec.msgpack.decode(data, type=ToWorker), len(fds)))
+            assert [one for one in said if isinstance(one[0], Connections)] == [
+                (Connections(list(range(1, 9)), "http"), 8)
+            ]
+            for each in (channel, theirs, *clients):
+                each.close()
+            f.ingress.gone(1)
 
     run_async(go())
 

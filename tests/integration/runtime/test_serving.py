@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from kettlingar import BadRequest, Conflict, NeedInfoException
+from kettlingar.intake import Intake
 from kettlingar.testing import running
+from kettlingar.transport.acceptor import stream_of
+from kettlingar.transport.messages import Way
 
 from .kittens import Tricks
 
@@ -349,6 +352,23 @@ def test_a_file_may_be_sent_after_a_call_over_tcp(run_async, tmp_path: Path):
             await kitty.client.ping(call_allow_unix=False)
             with path.open("rb") as file:
                 assert await kitty.client.cat(file) == b"soft kitty"
+
+    with_kitten(run_async, check)
+
+
+def test_a_handed_over_connection_whose_request_is_there_is_answered_before_the_loop_turns(
+    run_async, loop_kind
+):
+    async def check(kitty):
+        intake = Intake(asyncio.get_running_loop(), kitty.runtime.server)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            sock, _ = listener.accept()
+        with client:
+            client.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            client.setblocking(False)
+            intake.take(stream_of(sock.detach()), 7, Way("http"))
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
 
     with_kitten(run_async, check)
 
