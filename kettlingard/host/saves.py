@@ -12,6 +12,7 @@ from .inotify import Changes
 
 KINDS = (".py", ".so", ".jinja")
 SETTLED = 0.05  # seconds: an editor writes, renames and removes in several steps
+DATA = 0.2  # seconds: what was written is no source, and perhaps written all the time
 MOST = 4000  # folders; a user has some thousands of watches
 
 
@@ -63,6 +64,8 @@ async def saves(root: Path) -> AsyncIterator[list[str]]:
             after = stamps(where)
             if changed := {name for name, _ in before.items() ^ after.items()}:
                 yield sorted(changed)
+            else:
+                await asyncio.sleep(DATA)
             before = after
     finally:
         changes.close()
