@@ -134,7 +134,10 @@ class Client:
         # From here to the answer there is one coroutine, whose turns every call pays for.
         use_json = self._use_json if call_use_json is None else call_use_json
         for tries_left in range(call_max_tries - 1, -1, -1):
-            connection = self._pooled(call_allow_unix) or await self._opened(call_allow_unix)
+            idle = self._idle[call_allow_unix]
+            connection = idle.pop() if idle else None
+            if connection is None or not connection.usable:
+                connection = self._pooled(idle) or await self._opened(call_allow_unix)
             waiter = connection.ask(name, args, kwargs, use_json, reply_to)
             try:
                 reply = await waiter or await connection.event()
@@ -162,9 +165,8 @@ class Client:
 
     # --- connections ----------------------------------------------------------
 
-    def _pooled(self, allow_unix: bool) -> CallConnection | None:
+    def _pooled(self, idle: list[CallConnection]) -> CallConnection | None:
         """The connection that was used last, of those that can be used now."""
-        idle = self._idle[allow_unix]
         while idle:
             connection = idle.pop()
             if connection.usable:
