@@ -24,6 +24,7 @@ import threading
 import traceback
 
 import msgspec
+from msgspec.structs import replace
 
 from kettlingar.api.describe import method_record
 from kettlingar.config.schema import read_schema
@@ -45,6 +46,7 @@ from kettlingar.transport.forking import (
 from . import _compat
 from ._version import __version__
 from .becoming import Given, become, settle
+from .cloning import fork_into
 from .failures import in_one_line
 from .kitten import RPCKitten
 from .supervised import run
@@ -114,9 +116,10 @@ def _answered(sock: socket.socket, order: Fork, fds: list[int], files: dict[str,
     try:
         refusal = _refusal(order.number, sock.fileno(), files, fds)
         if refusal is None:
-            pid = fork_twice()
+            given = Given(*fds)
+            pid, placed = fork_twice(given.cgroup)
             if pid == 0:
-                become(order, Given(*fds))
+                become(order, _without_group(given) if placed else given)
                 return True
             answer = Forked(order.number, pid)
         else:
@@ -126,6 +129,12 @@ def _answered(sock: socket.socket, order: Fork, fds: list[int], files: dict[str,
     close_all(fds)
     _send(sock, answer)
     return False
+
+
+def _without_group(given: Given) -> Given:
+    """It is in its group already."""
+    os.close(given.cgroup)
+    return replace(given, cgroup=-1)
 
 
 def _receive(sock: socket.socket) -> tuple[Preload | Fork, list[int]] | None:
@@ -231,22 +240,25 @@ def _foreign(ours: set[int]) -> str:
 # --- the fork ---------------------------------------------------------------
 
 
-def fork_twice() -> int:
+def fork_twice(procs: int = -1) -> tuple[int, bool]:
     """Fork a grandchild; return its pid, or 0 in it. Raise ForkError.
 
+    Where it can be it is born in the group whose cgroup.procs is `procs`: True, then.
     When this returns, the process between has gone: the grandchild's parent is
     the nearest subreaper, which therefore can read how it ends.
     """
     told, tell = os.pipe2(os.O_CLOEXEC)
+    first = fork_into(procs) if procs >= 0 else -1
+    placed = first >= 0
     try:
-        first = os.fork()
+        first = first if placed else os.fork()
     except OSError as why:
         close_all([told, tell])
         raise ForkError(why.errno or errno.EAGAIN) from why
     if first == 0:
         _fork_again(tell)
         close_all([told, tell])
-        return 0
+        return 0, placed
     os.close(tell)
     said = os.read(told, 32)
     os.close(told)
@@ -254,7 +266,7 @@ def fork_twice() -> int:
     pid = int(said or -errno.EAGAIN)  # nothing said: the one between was killed
     if pid < 0:
         raise ForkError(-pid)
-    return pid
+    return pid, placed
 
 
 def _fork_again(tell: int) -> None:
