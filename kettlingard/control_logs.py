@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from kettlingar import BadRequest, RequestInfo
+from kettlingar import BadRequest, NotFound, RequestInfo
 from kettlingard.core.loglines import Filter
 from kettlingard.core.rights import Verb
-from kettlingard.host.logs import Follower, Mark, follow
+from kettlingard.host import logs
 from kettlingard.host.pastlogs import Past, merged
 
 from .asked import Asked
@@ -45,43 +46,91 @@ class LogsApi(Asked):
         after  by SERVICE/N, the `mark` of the last line that the caller has: go on from there;
                first comes an item with the `marks` of those that are followed
         """
-        names = services or sorted(self._daemon.services)
-        files = {
-            target.service.log_file(place): (target.service.name, place)
-            for target in self._targets(request, names, Verb.CONTROL)
-            for place in sorted(target.places or _places_with_log(target.service))
-        }
+        wanted = partial(Filter, since, level)
         try:
-            wanted = partial(Filter, since, level)
-            filters = {path: wanted() for path in files}
+            wanted()
         except ValueError as why:
             raise BadRequest(str(why)) from why
-        marks = after or {}
-        followers = _followers(files, marks) if follow else {}
+        files, marks = self._log_files(request, services), after or {}
+        following = _Following(files if follow else {}, wanted, marks)
         try:
-            last = None if lines >= EVERY else lines
-            pasts = [
-                Past(path, wanted, since, last, followers[path].mark[1] if follow else None)
-                for path in files
-            ]
-            async for path, line in _in_batches(merged([] if marks else pasts)):
-                yield _item(files[path], line)
+            if not marks:
+                last = None if lines >= EVERY else lines
+                pasts = [Past(path, wanted, since, last, following.end(path)) for path in files]
+                async for path, line in _in_batches(merged(pasts)):
+                    yield _item(files[path], line)
             if follow and after is not None:
-                told = {_name(files[path]): [*one.mark, 0] for path, one in followers.items()}
-                yield {"marks": told | marks}
-            async for item in _go_on(files, followers, filters, marks):
-                yield item
+                yield {"marks": following.marks() | marks}
+            if follow:
+                folder = Path(self._daemon.layout.log)
+                async for item in following.on(folder, lambda: self._log_files(request, services)):
+                    yield item
         finally:
-            for follower in followers.values():
-                follower.close()
+            following.close()
+
+    def _log_files(self, request: RequestInfo, services: list[str] | None) -> dict[Path, Instance]:
+        names = services or sorted(self._daemon.services)
+        return {
+            target.service.log_file(place): (target.service.name, place)
+            for target in (self._targets(request, names, Verb.CONTROL) if names else ())
+            for place in sorted(target.places or _places_with_log(target.service))
+        }
 
 
-def _followers(files: Mapping[Path, Instance], after: dict[str, list[int]]) -> dict[Path, Follower]:
-    found = {}
-    for path, instance in files.items():
-        mark = after.get(_name(instance))
-        found[path] = Follower(path, (mark[0], mark[1]) if mark else None)
-    return found
+class _Following:
+    """Owns the followers of logs, from the `marks` that somebody has on, else from their ends."""
+
+    def __init__(
+        self,
+        files: Mapping[Path, Instance],
+        wanted: Callable[[], Filter],
+        marks: Mapping[str, list[int]],
+    ) -> None:
+        self._files = dict(files)
+        self._wanted = wanted
+        self._filters = {path: wanted() for path in files}
+        self._followers: dict[Path, logs.Follower] = {}
+        self._seen: dict[Path, int] = {}  # lines that were read with a marked one, before it
+        for path, instance in files.items():
+            mark = marks.get(_name(instance))
+            one = logs.Follower(path, (mark[0], mark[1]) if mark else None)
+            self._followers[path] = one
+            if mark is not None and list(one.mark) == mark[:2]:
+                self._seen[path] = mark[2]
+
+    def end(self, path: Path) -> int | None:
+        """Where it begins to follow: what is before that is past."""
+        one = self._followers.get(path)
+        return one.mark[1] if one is not None else None
+
+    def marks(self) -> dict[str, list[int]]:
+        """By SERVICE/N."""
+        return {_name(self._files[path]): [*one.mark, 0] for path, one in self._followers.items()}
+
+    async def on(
+        self, folder: Path, files: Callable[[], Mapping[Path, Instance]]
+    ) -> AsyncIterator[Item]:
+        """Lines as they come; an instance that is new is followed from its first line on."""
+
+        def look() -> None:
+            with suppress(NotFound, PermissionError):
+                now = files()
+                for path in now.keys() - self._files.keys():
+                    self._files[path], self._filters[path] = now[path], self._wanted()
+                    self._followers[path] = logs.Follower(path, logs.BEGINNING)
+
+        async for path, number, line in logs.follow(folder, self._followers, look):
+            if number < self._seen.get(path, 0):
+                continue
+            self._seen.pop(path, None)
+            if self._filters[path].shows(line):
+                mark = [*self._followers[path].began, number + 1]
+                yield {**_item(self._files[path], line), "mark": mark}
+
+    def close(self) -> None:
+        """Follow nothing."""
+        for one in self._followers.values():
+            one.close()
 
 
 async def _in_batches(lines: Iterable[tuple[Path, str]]) -> AsyncIterator[tuple[Path, str]]:
@@ -90,31 +139,6 @@ async def _in_batches(lines: Iterable[tuple[Path, str]]) -> AsyncIterator[tuple[
     while batch := await asyncio.to_thread(lambda: list(islice(rest, BATCH))):
         for one in batch:
             yield one
-
-
-async def _go_on(
-    files: Mapping[Path, Instance],
-    followers: Mapping[Path, Follower],
-    filters: Mapping[Path, Filter],
-    after: dict[str, list[int]],
-) -> AsyncIterator[Item]:
-    seen = {path: _seen(one, after.get(_name(files[path]))) for path, one in followers.items()}
-    async for path, number, line in follow(followers):
-        began = followers[path].began
-        if number < seen[path]:
-            continue  # of the lines that were read with the marked one
-        seen[path] = 0
-        if filters[path].shows(line):
-            yield {**_item(files[path], line), "mark": _mark(began, number)}
-
-
-def _seen(follower: Follower, mark: list[int] | None) -> int:
-    """How many lines from where it stands the caller has; none if its file has gone."""
-    return mark[2] if mark is not None and list(follower.mark) == mark[:2] else 0
-
-
-def _mark(began: Mark, number: int) -> list[int]:
-    return [*began, number + 1]
 
 
 def _item(instance: Instance, line: str) -> Item:

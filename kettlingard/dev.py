@@ -91,7 +91,7 @@ class Dev(Front):
 
     async def _show_log(self, daemon: Daemon) -> None:
         path = daemon.services[self._wanted.name].log_file(1)
-        async for _, _, line in follow({path: Follower(path)}):
+        async for _, _, line in follow(path.parent, {path: Follower(path)}):
             say(self._painter.line(line))
 
     async def _show_events(self, daemon: Daemon, again: bool) -> None:

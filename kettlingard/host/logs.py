@@ -11,7 +11,7 @@ import gzip
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
@@ -29,6 +29,7 @@ CUT = " …(cut)"
 
 
 Mark = tuple[int, int]  # a place in a log: the file's inode, and so many bytes of it
+BEGINNING: Mark = (0, 0)  # of whatever file is there
 
 
 def open_log(path: Path) -> int:
@@ -201,22 +202,23 @@ class Follower:
         return lines
 
 
-async def follow(followers: Mapping[Path, Follower]) -> AsyncIterator[tuple[Path, int, str]]:
+async def follow(
+    folder: Path, followers: Mapping[Path, Follower], look: Callable[[], object] = bool
+) -> AsyncIterator[tuple[Path, int, str]]:
     """Yield (path, number, line) for each line that is appended to one of the files of one folder.
 
-    The line is the one of this number behind where its follower `began`. The followers are
-    closed at the end.
+    The line is the one of this number behind where its follower `began`. At each change in the
+    folder `look` may add followers. They are closed at the end.
     """
-    if not followers:
-        return
-    changes = Changes(asyncio.get_running_loop(), next(iter(followers)).parent)
+    changes = Changes(asyncio.get_running_loop(), folder)
     try:
         while True:
-            for path, follower in followers.items():
+            for path, follower in list(followers.items()):
                 while lines := follower.read():
                     for number, line in enumerate(lines):
                         yield path, number, line
             await changes.wait()
+            look()
     finally:
         changes.close()
         for follower in followers.values():

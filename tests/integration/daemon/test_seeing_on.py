@@ -116,6 +116,20 @@ def test_a_followed_log_goes_on_over_rotations_and_an_upgrade_and_says_each_line
         assert words == [f"turn-{turn} {number}" for turn in range(3) for number in range(30)]
 
 
+def test_a_followed_log_has_the_lines_of_instances_and_services_that_are_new(two):
+    with following(two, "logs", "-f", "-n", "0") as said:
+        until(lambda: say(two, "tick", "begin") or "begin" in "".join(said), 15)
+        two.ctl("scale", "tick=2")
+        two.define(
+            "late", '[service]\ntype = "simple"\nexec = ["sh", "-c", "echo late; sleep 600"]\n'
+        )
+        two.ctl("apply", "late")
+        two.ctl("call", "tick/2", "say", "1", "second")
+        until(lambda: "second 0" in "".join(said) and "late/1" in "".join(said), 15)
+    assert "".join(said).count("second 0") == 1
+    assert re.search(r"^late/1\s+late$", "".join(said), re.MULTILINE)
+
+
 def events_of(one, *services):
     lines = one.ctl("events", *services, "-o", "json").stdout.splitlines()
     return [json.loads(line) for line in lines]

@@ -144,7 +144,7 @@ def test_lines_of_several_logs_come_as_they_are_written(run_async, loop_kind, tm
     async def go() -> list[tuple[str, str]]:
         asyncio.get_running_loop().call_soon(append, one, "1\n")
         seen = []
-        async with aclosing(follow({one: Follower(one), two: Follower(two)})) as lines:
+        async with aclosing(follow(tmp_path, {one: Follower(one), two: Follower(two)})) as lines:
             async for path, _, line in lines:
                 seen.append((path.name, line))
                 if len(seen) == 1:
