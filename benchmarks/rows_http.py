@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from . import _machine as machine
@@ -127,8 +127,12 @@ def supervised(stack: ExitStack, folder: str) -> Server:
 
 def workers(server: Server) -> list[int]:
     """The supervisor's workers: those that show their service's name."""
-    members = machine.family(server.process.pid)[1:]
-    return [p for p in members if b"bench/" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    found = []
+    for pid in machine.family(server.process.pid)[1:]:
+        with suppress(OSError):  # it was there for a moment only
+            if b"bench/" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def _nginx(stack: ExitStack, folder: str) -> Server:

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from .fdpass import FDS_SPACE, MAX_FDS, close_all, fds_in, rights
+from .fdpass import FDS_SPACE, MAX_FDS, close_all, copies, fds_in, rights
 
 MAX_PACKET = 64 * 1024  # bytes; a packet of more than about 200 KB is refused by the kernel
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes, in a memfd
@@ -129,6 +129,20 @@ class Channel:
         if not (self._queue or self.closed):
             with suppress(OSError):
                 self._sock.send(packet)
+
+    def lend(self, message: Any, fds: Sequence[int]) -> None:
+        """Send a message with descriptors that stay the caller's.
+
+        Only where they must wait copies are made: OSError if there can be none.
+        """
+        packet = encoded(message)
+        if self._queue or self.closed or self._deaf or len(packet) > MAX_PACKET:
+            self.send(message, copies(fds))
+            return
+        try:
+            self._sock.sendmsg([packet], rights(fds))
+        except OSError:  # it must wait, or nobody is there any more: `send` finds out
+            self.send(message, copies(fds))
 
     def _writable(self) -> None:
         self._flush()

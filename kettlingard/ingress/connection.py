@@ -46,13 +46,6 @@ class Connection(Struct, eq=False):
         if marks is not None and self.fd >= 0:
             marks.becomes(self.fd, Whose.THEIRS)
 
-    def copy(self) -> int:
-        """A descriptor to give away. At our limit it is our only one: rather served than safe."""
-        try:
-            return os.dup(self.fd)
-        except OSError:
-            return self.let_go()
-
     def let_go(self) -> int:
         """Our copy, which is the caller's now."""
         fd, self.fd = self.fd, NONE

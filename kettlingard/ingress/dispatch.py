@@ -44,5 +44,8 @@ def send(channel: Channel, listener: str, connections: Sequence[Connection]) -> 
     routed = isinstance(connections[0].front.spec, SharedListener)
     for start in range(0, len(connections), MOST):
         part = connections[start : start + MOST]
-        fds = [connection.copy() for connection in part]
-        channel.send(Connections([one.number for one in part], listener, routed), fds)
+        message = Connections([one.number for one in part], listener, routed)
+        try:
+            channel.lend(message, [one.fd for one in part])
+        except OSError:  # they must wait, and we may have no copies: rather served than safe
+            channel.send(message, [one.let_go() for one in part])

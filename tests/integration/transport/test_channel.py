@@ -138,6 +138,37 @@ def test_what_the_socket_does_not_take_waits_and_keeps_its_order(run_async):
     run_async(body())
 
 
+def test_lent_descriptors_stay_their_owners_whether_they_wait_or_not(run_async):
+    async def body():
+        with Both() as (supervisor, worker):
+            lent, before = a_file(), count_fds()
+            for number in range(600):
+                supervisor.channel.lend(m.Connections([number]), [lent])
+                if number == 0:
+                    assert count_fds() == before  # no copy was needed
+            assert supervisor.channel.queued > 0
+            await until(lambda: len(worker.messages) == 600)
+            assert [message.ids for message in worker.messages] == [[n] for n in range(600)]
+            assert all(os.path.sameopenfile(fds[0], lent) for fds in worker.fds)
+            assert count_fds() == before + 600
+            os.close(lent)
+
+    run_async(body())
+
+
+def test_whatever_is_lent_to_a_channel_that_has_ended_stays_open(run_async):
+    async def body():
+        with Both() as (supervisor, worker):
+            lent = a_file()
+            worker.channel.close()
+            before = count_fds()
+            supervisor.channel.lend(m.Connections([1]), [lent])
+            assert count_fds() == before
+            os.close(lent)
+
+    run_async(body())
+
+
 def test_waiting_to_send_does_not_spin(run_async):
     async def body():
         with Raw() as (supervisor, _):
