@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Thread
 from urllib.parse import urlsplit
 
 from kettlingar.asynctools import SyncProxy
+from kettlingar.errors import NotRunning
 from kettlingar.kitten import RPCKitten
 from kettlingar.sync import BlockingClient
 from kettlingar.transport import rendezvous
@@ -55,7 +56,8 @@ def started(kitten_class: type[RPCKitten], args: Sequence[str] = ()) -> Iterator
         finally:
             lock = rendezvous.StartLock(folder, kitten.config.worker_name)
             if not lock.acquire():
-                proxy.call("quitquitquit")
+                with suppress(NotRunning):  # it is ending by itself
+                    proxy.call("quitquitquit")
                 lock.wait()
             lock.release()
             proxy.close()
