@@ -56,8 +56,13 @@ def draw(
     services: Sequence[Mapping[str, Any]], *, wide: bool = False, height: int | None = None
 ) -> None:
     """The table of `status` on a terminal, of at most `height` lines."""
+    import gc
+
+    gc.disable()  # what rich makes as it is imported stays: looking for garbage there finds none
     from .ctl_screen import drawn
 
+    gc.freeze()  # nor does the last look, at the end
+    gc.enable()
     lines = drawn(services, wide=wide)
     if height is not None and len(lines) > height:
         more = len(lines) - height + 1

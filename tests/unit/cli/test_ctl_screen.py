@@ -49,3 +49,21 @@ def test_a_watched_table_is_no_longer_than_the_screen(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8
     assert lines[-1].startswith("... and ")
+
+
+def test_the_head_of_no_notes_is_not_cut_in_two():
+    widest = max(map(len, drawn(SERVICES[:1], width=200)))
+    for width in range(widest - len("NOTE") - 2, widest + 1):
+        lines = drawn(SERVICES[:1], width=width)
+        assert len(lines) == 2
+        assert lines[0].startswith("SERVICE  STATE")
+
+
+def test_states_have_their_colours_however_wide_it_is(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for width in (200, 130, 80):
+        text = "\n".join(drawn(SERVICES, width=width))
+        assert "\x1b[32mready\x1b[0m" in text
+        assert "\x1b[1;31mfailed\x1b[0m" in text
