@@ -12,6 +12,7 @@ from kettlingar.api.takeover import TAKEN, Takeover
 from . import respond
 from .exchange import WRITTEN, Exchange
 from .serving import Session
+from .stream_writer import StreamWriter
 from .turns import turns
 
 FLUSH_AT = 16 * 1024  # bytes of a stream that are joined before they are written
@@ -88,7 +89,7 @@ async def _stream(exchange: Exchange, generator: Any) -> None:
         await generator.aclose()
 
 
-async def _joined(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:
+async def _joined(exchange: Exchange, generator: Any, writer: StreamWriter) -> None:
     """Write the items: many in one go while they come without a pause, at once when there is one."""
     call_soon, request = asyncio.get_running_loop().call_soon, exchange.request
     turn = turns()
@@ -106,7 +107,7 @@ async def _joined(exchange: Exchange, generator: Any, writer: respond.StreamWrit
             call_soon(writer.flush)
 
 
-async def _head_of_stream(exchange: Exchange, generator: Any, writer: respond.StreamWriter) -> None:
+async def _head_of_stream(exchange: Exchange, generator: Any, writer: StreamWriter) -> None:
     """The first item says the type, and what else a GET would be told (RFC 9110, 9.3.2)."""
     try:
         writer.begin(respond.as_result(await anext(generator, None)))

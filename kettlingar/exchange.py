@@ -20,6 +20,7 @@ from .delegation import ANSWER, CHUNKS, REPLY_TO, FileSink, SocketSink, abandon,
 from .errors import BadRequest
 from .request import FdsResult, HttpResult, RequestInfo, no_descriptors
 from .serving import origin_of
+from .stream_writer import StreamWriter
 from .usual import Made
 
 WRITTEN = object()  # as a method's result: it has written its answer itself
@@ -51,7 +52,7 @@ class Exchange:
         self._begun = time.monotonic() if gate.hooks.request_done else 0.0
         self.in_task = False  # the server's word, once it had to make one
         self.sink: Connection | SocketSink | FileSink = connection
-        self.stream: respond.StreamWriter | None = None
+        self.stream: StreamWriter | None = None
         self.status = 0
 
     def admit(self) -> Method:
@@ -111,10 +112,10 @@ class Exchange:
             self.stream.item(result)
             self.stream.end()
 
-    def writer(self) -> respond.StreamWriter:
+    def writer(self) -> StreamWriter:
         """Make what writes a streamed answer."""
         encoders = self.gate.service.encoders
-        writer = respond.StreamWriter(
+        writer = StreamWriter(
             self.sink, self.request.kind, encoders, chunked=not self.incoming.head.http10
         )
         self.request.writer = writer
