@@ -127,26 +127,21 @@ class BlockingClient:
             # After a fork these belong to the parent: two may not speak on one.
             self._pid = os.getpid()
             self.close()
-        kept = self._from(self._idle[allow_unix])
-        if kept is not None:
-            return kept
+        idle = self._idle[allow_unix]
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:  # another thread has taken it
+                break
+            if connection.still_there():
+                return connection
+            connection.close()
         line = self._line(self._open if allow_unix else self._open_tcp)
         connection = Connection(line, any_way=allow_unix)
         if connection.is_unix and not allow_unix:
             connection.close()
             raise NotRunning("cannot reach the service over TCP: only its unix socket is known")
         return connection
-
-    @staticmethod
-    def _from(idle: list[Connection]) -> Connection | None:
-        while True:
-            try:
-                connection = idle.pop()
-            except IndexError:
-                return None
-            if connection.still_there():
-                return connection
-            connection.close()
 
     def _line(self, connect: Callable[[], socket.socket | Line]) -> Line:
         try:

@@ -132,7 +132,8 @@ class Connection:
         self._name = name
         self._sent = self._answered = self.reusable = False
         self._timeout = self._usual_timeout if timeout is None else timeout
-        self._renew()
+        if self._timeout is not None or self._timed:
+            self._renew()
 
     def _renew(self) -> None:
         """The whole timeout begins now."""
