@@ -94,6 +94,13 @@ async def _joined(exchange: Exchange, generator: Any, writer: StreamWriter) -> N
     call_soon, request = asyncio.get_running_loop().call_soon, exchange.request
     turn = turns()
     enough = FIRST if turn.wanted else FLUSH_AT
+    late = False  # the next item comes after a pause
+
+    def paused() -> None:  # by the loop, whose next turn comes as soon as the generator waits
+        nonlocal late
+        late = True
+        writer.flush()
+
     async for value in generator:
         if request.given_away:
             continue
@@ -102,9 +109,12 @@ async def _joined(exchange: Exchange, generator: Any, writer: StreamWriter) -> N
             enough = FLUSH_AT
             await writer.flushed()
             await turn.next()  # others want the loop too
+            late = False
         elif not waits:
-            # The loop's next turn comes as soon as the generator waits, and not before.
-            call_soon(writer.flush)
+            if late:
+                late = False
+                writer.flush()
+            call_soon(paused)
 
 
 async def _head_of_stream(exchange: Exchange, generator: Any, writer: StreamWriter) -> None:
