@@ -9,7 +9,7 @@ from typing import Any
 
 from kettlingar import RequestInfo, RPCKitten, asynctools, errors
 from kettlingar.api.describe import signature
-from kettlingar.client import Client
+from kettlingar.calls.client import Client
 from kettlingar.metrics import MetricsKitten
 from kettlingar.request import HttpResult
 

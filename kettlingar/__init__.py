@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .calls.finding import connect
     from .errors import (
         BadRequest,
         ConfigError,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         TooManyRequests,
         Unavailable,
     )
-    from .finding import connect
     from .kitten import RPCKitten
     from .request import HttpResult, RequestInfo
 
@@ -52,7 +52,7 @@ _HOMES = {
     "RPCKitten": "kitten",
     "HttpResult": "request",
     "RequestInfo": "request",
-    "connect": "finding",
+    "connect": "calls.finding",
     "__version__": "_version",
 }
 

@@ -20,16 +20,17 @@ from kettlingar.api.methods import Method, MethodTable, read_assigned, read_meth
 from kettlingar.config import schema
 from kettlingar.wire import content
 
-from . import errors, translating
+from . import errors
 from .local import LocalCaller
 from .logs import OwnLog
 from .request import FdsResult, HttpResult, RequestInfo
+from .requests import translating
 from .standard_api import StandardApi
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .calls.client import Client
     from .managed import Managed
-    from .serving import Home
+    from .requests.serving import Home
 
 QUIT = "quitquitquit"  # of what a supervisor manages, it is a request to that
 
@@ -94,7 +95,7 @@ class RPCKitten(StandardApi, OwnLog):
         nobody answers after `retry` further attempts.
         """
         # Those who are called need none of it, and most processes are such.
-        from .client import Client, FileEndpoint
+        from .calls.client import Client, FileEndpoint
         from .managed import manager_of
 
         managed = self._managed = await manager_of(self)
@@ -161,7 +162,7 @@ class RPCKitten(StandardApi, OwnLog):
 
     def _calling(self, method: Method) -> Callable[..., Any]:
         def call_stream(*args: Any, **kwargs: Any) -> Any:
-            from .replies import as_stream
+            from .calls.replies import as_stream
 
             return as_stream(partial(self.call, method.name, *args, **kwargs))
 

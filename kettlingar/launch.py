@@ -22,10 +22,10 @@ from kettlingar.config.edit import own_settings
 from kettlingar.config.paths import make_private_dir
 from kettlingar.config.schema import COMMAND_LINE
 
-from .client import Client
-from .endpoints import FileEndpoint
+from .calls.client import Client
+from .calls.endpoints import FileEndpoint
 from .errors import NotRunning
-from .failures import in_words
+from .requests.failures import in_words
 
 if TYPE_CHECKING:
     from .kitten import RPCKitten

@@ -25,7 +25,7 @@ from .errors import (
     RemoteError,
 )
 from .request import FdsResult, HttpResult, RequestInfo
-from .respond import as_result
+from .requests.respond import as_result
 
 _KEPT = (HttpError, PermissionError, NeedInfoException)
 _OF_THE_WIRE = frozenset(

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from kettlingar.config.schema import DEFAULT
 
-from .client import Client
-from .endpoints import PathEndpoint
+from .calls.client import Client
+from .calls.endpoints import PathEndpoint
+from .calls.finding import SupervisorEndpoint, control_paths
 from .errors import HttpError, NotRunning, Unavailable
-from .finding import SupervisorEndpoint, control_paths
 from .sync import connect_control
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from .api.routing import normal_prefix
 from .collecting import settle
 from .errors import ConfigError
 from .logs import begin_logging
+from .requests.server import Server
+from .requests.serving import Origin, url_of
 from .runtime import Runtime, StoppedError, settings_of, watch_signals
-from .server import Server
-from .serving import Origin, url_of
 
 if TYPE_CHECKING:
     from .config.schema import Configuration

@@ -22,8 +22,8 @@ from kettlingar.wire.http11 import Limits
 
 from .api.routing import normal_prefix
 from .logs import change_level
-from .server import Observer, Server
-from .serving import Home, Hooks, Settings, home_of
+from .requests.server import Observer, Server
+from .requests.serving import Home, Hooks, Settings, home_of
 from .transport.timers import Timeouts
 
 if TYPE_CHECKING:

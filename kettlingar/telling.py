@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kettlingar.transport import messages
 
-from .asking import own_asker
+from .calls.asking import own_asker
 
 
 def still_starting(seconds: float) -> None:

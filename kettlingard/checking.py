@@ -82,7 +82,7 @@ def importable(spec: ServiceSpec) -> list[Problem]:
     try:
         with tempfile.TemporaryDirectory(prefix="kettlingard-check-") as folder:
             done = subprocess.run(
-                [keys.python or sys.executable, "-P", "-m", "kettlingar.inspecting"],
+                [keys.python or sys.executable, "-P", "-m", "kettlingar.worker.inspecting"],
                 input=json.dumps(asked), capture_output=True, text=True, timeout=PATIENCE,
                 check=False, env=environment, cwd=keys.working_directory or folder,
             )  # fmt: skip

@@ -32,18 +32,18 @@ from kettlingard.zygote.choice import Kind
 from kettlingard.zygote.herd import Zygotes
 
 from .bell import Bell
-from .bonds import QUIET, Bonds
-from .brake import Brake
 from .catalog import Catalog, Definition
-from .draining import Draining
 from .ingress import Ingress, Router
-from .recovery import Recovery
 from .remembered import Remembered
-from .rounds import Rounds
-from .running import Running
-from .service import Service
-from .sharing import Sharing
-from .surroundings import Surroundings
+from .services.bonds import QUIET, Bonds
+from .services.brake import Brake
+from .services.draining import Draining
+from .services.recovery import Recovery
+from .services.rounds import Rounds
+from .services.running import Running
+from .services.service import Service
+from .services.sharing import Sharing
+from .services.surroundings import Surroundings
 from .worker.prepare import Prepared
 from .worker.process import Worker
 from .worker.pulse import Rhythms

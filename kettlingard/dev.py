@@ -22,10 +22,10 @@ from kettlingard.host.logs import Follower, follow
 from kettlingard.host.saves import saves
 from kettlingard.host.signals import Wish
 
-from .commands import Commands, targets
+from .control.commands import Commands, targets
 from .daemon import Daemon
-from .events import Record
 from .front import Front, say, url
+from .services.events import Record
 
 AGAIN = 60.0  # seconds
 FAILED = 1

@@ -23,7 +23,7 @@ from kettlingard.host.oldlogs import forget_unfinished, put_aside, tidy
 
 from .daemon import Daemon
 from .ownlog import OwnLog
-from .service import Service
+from .services.service import Service
 
 log = logging.getLogger(__name__)
 

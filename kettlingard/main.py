@@ -201,8 +201,8 @@ def _supervise(
     front: Front,
     exit_on_failure: bool = False,
 ) -> int:
+    from .continuity.upgrade import rehearse
     from .up import catalog_of, supervise
-    from .upgrade import rehearse
 
     data = taken(REHEARSAL)
     if data is not None:  # a running kettlingard wants to know whether it may become us

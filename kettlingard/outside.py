@@ -15,7 +15,7 @@ from kettlingard.core.end import End
 from kettlingard.core.words import Word
 
 from .daemon import Daemon
-from .service import Service
+from .services.service import Service
 
 log = logging.getLogger(__name__)
 

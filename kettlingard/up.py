@@ -28,21 +28,21 @@ from kettlingard.host.listeners import Manner, listen
 from kettlingard.host.possible import House
 from kettlingard.host.signals import Signals, Wish
 
-from .adopt import Adoption
 from .catalog import Catalog
-from .continuing import go_on
-from .control import Control
-from .custodian import Custodian
+from .continuity.adopt import Adoption
+from .continuity.continuing import go_on
+from .continuity.custodian import Custodian
+from .continuity.keeping import Keeper, left_behind
+from .continuity.leftovers import clear
+from .continuity.upgrade import Upgrade, Upgraded, upgraded
+from .control.api import Control
+from .control.doors import Doors
 from .daemon import Daemon
-from .doors import Doors
 from .front import Front
-from .keeping import Keeper, left_behind
-from .leftovers import clear
 from .logkeeping import LogKeeper
 from .outside import Outside
 from .ownlog import OwnLog
 from .settings import Settings
-from .upgrade import Upgrade, Upgraded, upgraded
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from kettlingar.errors import (
     NotRunning,
     RemoteError,
 )
-from kettlingar.failures import in_words
+from kettlingar.requests.failures import in_words
 
 from . import commands
 from .args import Request, UsageError, nearest, parse

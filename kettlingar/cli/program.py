@@ -29,14 +29,14 @@ def _ctl(args: list[str]) -> int:
 
 def _run(args: list[str]) -> int:
     gc.disable()  # there is nothing to be found while modules are imported
-    from kettlingar.supervised import run
+    from kettlingar.worker.supervised import run
 
     gc.enable()
     return run()
 
 
 def _zygote(args: list[str]) -> int:
-    from kettlingar.zygote import main as zygote
+    from kettlingar.worker.zygote import main as zygote
 
     return zygote()
 

@@ -12,7 +12,7 @@ USAGE, NOT_THERE = 2, 1
 
 def main(args: list[str]) -> int:
     """Print the stub; return the exit code."""
-    from kettlingar.loading import load
+    from kettlingar.worker.loading import load
 
     if len(args) != 1 or ":" not in args[0]:
         sys.stderr.write("Usage: kettlingar stub module:Class > client.pyi\n")

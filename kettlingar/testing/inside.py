@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kettlingar.api.routing import normal_prefix
-from kettlingar.client import Client
-from kettlingar.endpoints import FileEndpoint
+from kettlingar.calls.client import Client
+from kettlingar.calls.endpoints import FileEndpoint
 from kettlingar.kitten import RPCKitten
 from kettlingar.process import accept_on
+from kettlingar.requests.serving import url_of
 from kettlingar.runtime import Runtime, settings_of
-from kettlingar.serving import url_of
 from kettlingar.transport import listeners, rendezvous
 
 

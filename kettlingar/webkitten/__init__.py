@@ -17,7 +17,7 @@ from kettlingar.api.methods import Method, MethodTable
 from kettlingar.api.routing import normal_prefix
 from kettlingar.errors import NotFound
 from kettlingar.request import HttpResult, RequestInfo
-from kettlingar.respond import as_result
+from kettlingar.requests.respond import as_result
 from kettlingar.wire.content import Kind, from_query, kind_of
 
 from .files import open_below, sent
@@ -26,7 +26,7 @@ from .routes import Match, Route
 from .site import Site, folders
 
 if TYPE_CHECKING:
-    from kettlingar.serving import Home
+    from kettlingar.requests.serving import Home
 
 __all__ = ["Route", "WebKitten"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from kettlingar.api.methods import Method
 from kettlingar.errors import ConfigError
 from kettlingar.request import HttpResult, RequestInfo
-from kettlingar.respond import as_result
+from kettlingar.requests.respond import as_result
 
 from .files import mimetype_of
 

@@ -23,9 +23,9 @@ from typing import Any
 from kettlingar.api.access import may_call
 from kettlingar.api.methods import MethodTable
 from kettlingar.errors import BadRequest, NotFound
-from kettlingar.failures import describe
 from kettlingar.local import LocalStream
 from kettlingar.request import RequestInfo
+from kettlingar.requests.failures import describe
 from kettlingar.wire import content
 
 from .socket import WebSocket

@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 
-from kettlingar.serving import Session
+from kettlingar.requests.serving import Session
 from kettlingar.transport.fdpass import close_all
 
 from .messages import CloseCode, Messages, Pong

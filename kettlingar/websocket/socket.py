@@ -15,7 +15,7 @@ from typing import Any
 from kettlingar.api.takeover import TAKEN, TakesConnection
 from kettlingar.errors import HttpError
 from kettlingar.request import HttpResult, RequestInfo
-from kettlingar.serving import Session
+from kettlingar.requests.serving import Session
 from kettlingar.wire.content import Kind
 
 from .link import Link, WebSocketClosed

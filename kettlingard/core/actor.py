@@ -4,7 +4,7 @@
     tick(state, now)                time has passed: timers, then reconcile
     want(state, ...)                somebody wants something else
 
-The shell (kettlingard/service.py) stores the state and performs the effects.
+The shell (kettlingard/services/service.py) stores the state and performs the effects.
 """
 
 from __future__ import annotations

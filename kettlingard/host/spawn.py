@@ -29,7 +29,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kettlingar.forked import drop_privileges, enter_directory, set_limits, set_priority, tell
+from kettlingar.worker.forked import (
+    drop_privileges,
+    enter_directory,
+    set_limits,
+    set_priority,
+    tell,
+)
 from kettlingard.errors import SpawnError
 
 PATIENCE = 5.0  # seconds until exec; a folder on a dead file server may hang a child for ever

@@ -6,8 +6,8 @@ import os
 import socket
 from typing import Any
 
-from kettlingar.client import Client
-from kettlingar.endpoints import SocketEndpoint
+from kettlingar.calls.client import Client
+from kettlingar.calls.endpoints import SocketEndpoint
 from kettlingar.errors import NotRunning
 from kettlingar.transport.channel import Channel
 from kettlingar.transport.messages import Caller

@@ -202,7 +202,7 @@ class Sink:
 
 
 def test_one_write_may_carry_many_chunks():
-    from kettlingar.stream_writer import StreamWriter
+    from kettlingar.requests.stream_writer import StreamWriter
 
     sink = Sink()
     writer = StreamWriter(sink, Kind.JSON, {Kind.JSON: to_json}, chunked=True)

@@ -31,7 +31,7 @@ REST = 0.1  # seconds without waking up, after which a process is at rest
 
 CLIENT = """
 import asyncio, sys
-from kettlingar.client import Client, FileEndpoint
+from kettlingar.calls.client import Client, FileEndpoint
 from kettlingar.sync import BlockingClient
 
 folder, kind = sys.argv[1:]

@@ -9,7 +9,7 @@ import pytest
 
 import kettlingar
 from kettlingar import NotRunning
-from kettlingar.loading import load
+from kettlingar.worker.loading import load
 from tests.helpers import alive, wait_for
 from tests.integration.daemon.kittens import STEADY, definition
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from kettlingard.rounds import TURN, Rounds
+from kettlingard.services.rounds import TURN, Rounds
 
 
 async def looked(look, names="abc", begin=1):

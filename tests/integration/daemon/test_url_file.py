@@ -6,8 +6,8 @@ import stat
 import urllib.error
 import urllib.request
 
-from kettlingar.client import Client
-from kettlingar.endpoints import FileEndpoint
+from kettlingar.calls.client import Client
+from kettlingar.calls.endpoints import FileEndpoint
 from tests.helpers import wait_for as until
 from tests.integration.daemon.conftest import LISTEN
 from tests.integration.daemon.kittens import definition

@@ -17,7 +17,7 @@ from kettlingar.transport.fdpass import FDS_SPACE, fds_in
 from kettlingar.transport.messages import Caller, FromWorker, Progress, Revoke, ToWorker
 from kettlingard.core.rights import Asker, Rights, Rule, Verb, Whom
 from kettlingard.core.spec import AccessKeys
-from kettlingard.grants import Grants, asker_of, read_rights
+from kettlingard.services.grants import Grants, asker_of, read_rights
 
 OWNER, BOB, EVE = 70001, 70002, 70003
 CALL_BOB = Rights(OWNER, call=(Rule(Whom.UID, number=BOB),))

@@ -35,7 +35,9 @@ class ByTls:
         return [one for event in events if isinstance(event, Items) for one in event.values]
 
     async def _events(self, name: str, args: Any, kwargs: Any) -> list[Any]:
-        calls = CallWriter(f"localhost:{self._service.port}", "", self._service.secret, lambda _: _no_file)
+        calls = CallWriter(
+            f"localhost:{self._service.port}", "", self._service.secret, lambda _: _no_file
+        )
         request = calls.write(name, args, kwargs, use_json=self._use_json)
         reader, writer = self._idle.pop() if self._idle else await self._opened()
         writer.write(request)

@@ -186,8 +186,8 @@ def test_who_calls_is_the_kernels_word_whatever_the_headers_say(one):
 
 
 def test_call_max_tries_bounds_how_often_a_call_is_sent(run_async):
-    from kettlingar.client import Client
-    from kettlingar.endpoints import Link
+    from kettlingar.calls.client import Client
+    from kettlingar.calls.endpoints import Link
 
     class Refusing:
         url = address = secret = None

@@ -12,8 +12,8 @@ import pytest
 
 import kettlingar
 from kettlingar import NotRunning
-from kettlingar.calling import CallConnection, NotExecutedError
-from kettlingar.endpoints import Link
+from kettlingar.calls.calling import CallConnection, NotExecutedError
+from kettlingar.calls.endpoints import Link
 from kettlingar.testing import running
 from tests.helpers import http_get
 

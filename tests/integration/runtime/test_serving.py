@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from kettlingar import BadRequest, Conflict, NeedInfoException
-from kettlingar.intake import Intake
 from kettlingar.testing import running
 from kettlingar.transport.acceptor import stream_of
 from kettlingar.transport.messages import Way
+from kettlingar.worker.intake import Intake
 
 from .kittens import Tricks
 

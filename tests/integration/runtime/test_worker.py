@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kettlingar.client import Client, SocketEndpoint
+from kettlingar.calls.client import Client, SocketEndpoint
 from kettlingar.transport import messages
 from kettlingar.transport.channel import Channel, channel_pair
 

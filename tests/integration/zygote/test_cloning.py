@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kettlingar.cloning import fork_into
+from kettlingar.worker.cloning import fork_into
 from kettlingard.host import cgroup
 from tests.helpers import wait_for as until
 

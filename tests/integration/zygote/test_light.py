@@ -7,7 +7,7 @@ FOUNDATION = "import asyncio, httptools, json, logging, msgpack, msgspec"
 SOME_NEED = {
     "argparse", "dataclasses", "difflib", "email.utils", "ipaddress", "pathlib", "random",
     "secrets", "urllib.parse",
-    "kettlingar.client", "kettlingar.config.edit", "kettlingar.managed", "kettlingar.process",
+    "kettlingar.calls.client", "kettlingar.config.edit", "kettlingar.managed", "kettlingar.process",
     "kettlingar.sync", "kettlingar.transport.introduced",
 }  # fmt: skip
 
@@ -21,5 +21,5 @@ def loaded_by(statement):
 
 
 def test_a_worker_loads_nothing_that_only_some_need():
-    added = loaded_by("import kettlingar.supervised") - loaded_by(FOUNDATION)
+    added = loaded_by("import kettlingar.worker.supervised") - loaded_by(FOUNDATION)
     assert not added & SOME_NEED

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from kettlingar.cli.plain_json import indented, read, written
 
 finite = some.floats(allow_nan=False, allow_infinity=False)
-texts = some.text("aé☃𝄞\"\\/\n\t\0\x7f_", max_size=8)
+texts = some.text('aé☃𝄞"\\/\n\t\0\x7f_', max_size=8)
 values = some.recursive(
     some.none() | some.booleans() | some.integers() | finite | texts,
     lambda inner: some.lists(inner) | some.dictionaries(texts, inner),
