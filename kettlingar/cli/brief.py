@@ -109,6 +109,10 @@ class Brief:
         """As BlockingClient.stream."""
         return self._full().stream(name, *args, **kwargs)
 
+    def check(self) -> None:
+        """See whether anybody is there. Raises what `again` does if nobody is."""
+        self._again().close()
+
     def close(self) -> None:
         """Close its connections."""
         if self._sock is not None:

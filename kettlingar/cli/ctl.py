@@ -108,8 +108,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(command: Command) -> int:
     try:
-        with control_of(command) as control:
-            return _function_of(command.verb)(control, command)
+        return _ask(command)
     except NotRunning:
         if command.verb == "status" and "json" not in command.options.get("output", ""):
             from .ctl_gone import last_known
@@ -119,6 +118,16 @@ def _run(command: Command) -> int:
         raise
     except KeyboardInterrupt:
         return 0 if any(command.options.get(option) for option in ENDLESS) else 130
+
+
+def _ask(command: Command) -> int:
+    with control_of(command) as control:
+        try:
+            return _function_of(command.verb)(control, command)
+        except OSError:
+            # Its socket outlives a killed supervisor by a moment, in which one can still connect.
+            control.check()
+            raise
 
 
 def _function_of(verb: str) -> Callable[[Brief, Command], int]:
