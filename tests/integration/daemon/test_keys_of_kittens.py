@@ -157,7 +157,7 @@ def test_monitor_is_how_long_the_old_one_stays_beside_the_new_one(one, define):
     events = [e for e in map(json.loads, lines) if e["instance"]]
     [ready] = [e["time"] for e in events if e["run"] == 2 and e["to"] == "ready"]
     [drained] = [e["time"] for e in events if e["run"] == 1 and e["to"] == "draining"]
-    assert drained - ready >= 0.7
+    assert drained - ready > 0.6  # by a clock that may be set meanwhile
 
 
 @pytest.mark.parametrize(("rule", "said"), [("warn", True), ("allow", False)])
