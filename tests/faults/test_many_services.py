@@ -46,8 +46,8 @@ def many(supervisor, service_module):
     cats = {name: kitten(port) for name, port in ports.items()}
     began = time.monotonic()
     one = supervisor({f"sleep{n:03}": SLEEP for n in range(SLEEPS)} | cats)
-    with asking(one) as (looks, control):
-        until(lambda: all_ready(control), 120)
+    with asking(one) as (looks, ready):
+        assert ready.wait(120)
         seconds = time.monotonic() - began
         time.sleep(0.2)  # some more looks, at rest
     print(f"\n{SLEEPS} sleeps and {KITTENS} kittens ready after {seconds:.1f} s")
@@ -67,21 +67,22 @@ def all_ready(control):
 
 @contextmanager
 def asking(one):
-    """Somebody asks for the status of all, again and again."""
-    looks, stop = [], threading.Event()
+    """Somebody asks for the status of all, again and again, and sees when all are ready."""
+    looks, ready, stop = [], threading.Event(), threading.Event()
 
     def ask():
         with closing(connect_control(one.socket, timeout=30)) as control:
             while not stop.wait(0.03):
                 began = time.monotonic()
-                control.call("status")
+                answer = control.call("status")
                 looks.append(time.monotonic() - began)
+                if all(one["state"] == "ready" for one in answer["services"]):
+                    ready.set()
 
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        with closing(connect_control(one.socket, timeout=30)) as control:
-            yield looks, control
+        yield looks, ready
     finally:
         stop.set()
         thread.join()
