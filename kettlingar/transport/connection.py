@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Protocol
+from typing import Any
 
 from kettlingar.wire._framing import BLANK_LINE
-from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal, RequestHead
+from kettlingar.wire.http11 import CONTINUE, Limits, Phase, Refusal
 
 from .answers import Answers
 from .duplex import StreamFactory, Taker
 from .fdpass import close_left
 from .requests import Incoming, Requests
+from .serve import Serve, Usual
 from .stream import SocketStream
 from .timeouts import Deadlines
 from .timers import Timers
@@ -27,43 +28,6 @@ from .timers import Timers
 AT_ONCE = 16  # pipelined requests that are answered in one turn of the loop
 MAX_AHEAD = 8  # requests read ahead of the one that runs
 LINGER = 2.0  # seconds in which a client may still read an error before the reset
-
-
-class Usual(Protocol):
-    """What the server remembers of requests with one and the same head."""
-
-    size: int  # bytes of the whole request
-    fds: int  # descriptors that come with it
-    closes: bool  # whether the connection ends with it
-    head: RequestHead
-    at_once: bool  # whether `answer` can be tried
-
-    def answer(self, connection: Any, body: bytes, fds: list[int]) -> Any:
-        """Return the whole answer, or something else that the server goes on with."""
-
-
-class Serve(Protocol):
-    """What a connection needs from the server above it."""
-
-    served: int  # requests
-
-    def again(self, connection: Connection, usual: Any, incoming: Incoming, made: Any) -> None:
-        """Answer one whose head came before, and of which `usual.answer` has `made` something."""
-
-    def request(self, connection: Connection, incoming: Incoming) -> None:
-        """Answer this; call `connection.finished` when that is done."""
-
-    def refuse(self, connection: Connection, refusal: Refusal) -> None:
-        """Write the answer to bytes that are no request; the connection then closes."""
-
-    def answering(self, connection: Connection) -> None:
-        """The first byte of the first answer goes out."""
-
-    def place(self, connection: Connection) -> bool:
-        """Have its next request placed, which is not ours to read; False: nobody does that now."""
-
-    def closed(self, connection: Connection) -> None:
-        """It has ended; whatever still runs for it is of no use."""
 
 
 class Connection(Answers):
