@@ -117,10 +117,12 @@ def _cookie(fd: int, whose: Whose) -> int:
 
 def _offer(kept: dict[int, Mark], path: Path) -> None:
     sock = socket.socket(socket.AF_UNIX, _KIND)
-    with unix_address(path) as address:
+    begun = path.with_suffix(".new")
+    with unix_address(begun) as address:
         sock.bind(address)
-    path.chmod(0o600)
+    begun.chmod(0o600)
     sock.listen()
+    begun.rename(path)  # who finds it is answered: a socket that refuses is taken for a dead one's
     try:
         _close_all_but({sock.fileno(), *kept})
         deadline = time.monotonic() + PATIENCE
