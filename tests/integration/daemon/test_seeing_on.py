@@ -83,8 +83,10 @@ def test_lines_are_found_over_rotated_and_compressed_files(two):
 
 def test_lines_of_several_services_are_merged_by_time(two):
     for number in range(3):
-        say(two, "tick", f"word-{number}")
-        say(two, "tock", f"word-{number}")
+        for name in ("tick", "tock"):
+            say(two, name, f"word-{number}")
+            said = time.time()
+            until(lambda said=said: time.time() > said + 0.002)  # lines have their time in milliseconds
     rotated(two, "tock")
     text = two.ctl("logs", "tick", "tock", "--since", "10m").stdout
     words = re.findall(r"(tick|tock)/1 .*(word-\d)", text)
