@@ -85,8 +85,8 @@ def test_lines_of_several_services_are_merged_by_time(two):
     for number in range(3):
         for name in ("tick", "tock"):
             say(two, name, f"word-{number}")
-            said = time.time()
-            until(lambda said=said: time.time() > said + 0.002)  # lines have their time in milliseconds
+            later = time.time() + 0.002  # lines have their time in milliseconds
+            until(lambda later=later: time.time() > later)
     rotated(two, "tock")
     text = two.ctl("logs", "tick", "tock", "--since", "10m").stdout
     words = re.findall(r"(tick|tock)/1 .*(word-\d)", text)
